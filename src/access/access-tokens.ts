@@ -1,0 +1,116 @@
+import { Injectable } from '@nestjs/common';
+import type { Request } from 'express';
+import jwt from 'jsonwebtoken';
+import passportJwt, { type StrategyOptionsWithoutRequest } from 'passport-jwt';
+import { Clock } from '../kernel/clock.js';
+import { PublicUrl } from '../kernel/public-url.js';
+import { isUuid, newId } from '../kernel/ids.js';
+import { SigningKeys } from './signing-keys.js';
+
+export const ACCESS_TOKEN_SECONDS = 15 * 60;
+const LENGTH_MAX = 8 * 1024;
+const CLOCK_LEEWAY_SECONDS = 5;
+const TYPE = 'at+jwt';
+
+/** What a session's access token says (RFC 9068). */
+export interface AccessClaims {
+  readonly iss: string;
+  readonly aud: string;
+  readonly sub: string;
+  readonly org: string;
+  readonly sid: string;
+  readonly jti: string;
+  readonly scope: string;
+  readonly iat: number;
+  readonly exp: number;
+}
+
+/** Signs and reads the 15-minute ES256 access tokens of sessions. */
+@Injectable()
+export class AccessTokens {
+  private readonly strategy: passportJwt.Strategy;
+
+  constructor(
+    private readonly keys: SigningKeys,
+    private readonly publicUrl: PublicUrl,
+    private readonly clock: Clock,
+  ) {
+    const options: StrategyOptionsWithoutRequest = {
+      jwtFromRequest: (request) => (request as unknown as { accessToken: string }).accessToken,
+      secretOrKeyProvider: (_, token: string, done) => {
+        // The types know strings only; a KeyObject spares a costly guess of the key's kind at each reading.
+        this.keyOf(token).then((key) => done(null, key as unknown as string), (error: unknown) => done(error));
+      },
+      algorithms: ['ES256'],
+      issuer: publicUrl.value,
+      audience: publicUrl.value,
+      // Judged below, by the service's own clock.
+      ignoreExpiration: true,
+    };
+    this.strategy = new passportJwt.Strategy(options, (payload: unknown, done) => done(null, payload as object));
+  }
+
+  sign(session: { userId: string; organizationId: string; sessionId: string; scope: Iterable<string> }): string {
+    const now = this.clock.now().epochSeconds;
+    const claims: AccessClaims = {
+      iss: this.publicUrl.value,
+      aud: this.publicUrl.value,
+      sub: session.userId,
+      org: session.organizationId,
+      sid: session.sessionId,
+      jti: newId(),
+      scope: [...session.scope].join(' '),
+      iat: now,
+      exp: now + ACCESS_TOKEN_SECONDS,
+    };
+    const { id, privateKey } = this.keys.current;
+    return jwt.sign(claims, privateKey, { algorithm: 'ES256', keyid: id, header: { alg: 'ES256', typ: TYPE } });
+  }
+
+  /** The claims of a token that is ours, whole and in its time; null for every other text. Errors are outages. */
+  async read(token: string): Promise<AccessClaims | null> {
+    if (token.length > LENGTH_MAX) return null;
+    const payload = await this.authenticate(token);
+    return payload && isInForce(payload, this.clock.now().epochSeconds) ? payload : null;
+  }
+
+  /** Runs the passport strategy without a web framework around it: it answers through these three calls. */
+  private authenticate(token: string): Promise<Partial<AccessClaims> | null> {
+    return new Promise((resolve, reject) => {
+      const attempt = Object.create(this.strategy) as passportJwt.Strategy;
+      attempt.success = (payload: unknown) => resolve(payload as Partial<AccessClaims>);
+      attempt.fail = () => resolve(null);
+      attempt.error = (error: unknown) => (error instanceof NotOurs ? resolve(null) : reject(error as Error));
+      attempt.authenticate({ accessToken: token } as unknown as Request);
+    });
+  }
+
+  private async keyOf(token: string): Promise<unknown> {
+    const header = readHeader(token);
+    // RFC 7515 section 4.1.11: what `crit` names must be understood; nothing is.
+    if (!header || header['alg'] !== 'ES256' || header['typ'] !== TYPE || 'crit' in header || 'b64' in header) throw new NotOurs();
+    const key = typeof header['kid'] === 'string' ? await this.keys.publicKey(header['kid']) : null;
+    if (!key) throw new NotOurs();
+    return key;
+  }
+}
+
+class NotOurs extends Error {}
+
+function readHeader(token: string): Record<string, unknown> | null {
+  try {
+    const header: unknown = JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString('utf8'));
+    return typeof header === 'object' && header !== null ? (header as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
+}
+
+function isInForce(claims: Partial<AccessClaims>, now: number): claims is AccessClaims {
+  const { iat, exp, jti, sid, sub, org } = claims;
+  if (!Number.isSafeInteger(iat) || !Number.isSafeInteger(exp)) return false;
+  if (![jti, sid, sub, org].every(isUuid)) return false;
+  const issued = iat as number;
+  const expires = exp as number;
+  return now < expires && issued <= now + CLOCK_LEEWAY_SECONDS && expires - issued <= ACCESS_TOKEN_SECONDS;
+}

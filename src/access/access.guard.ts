@@ -1,0 +1,50 @@
+import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { FastifyRequest } from 'fastify';
+import { DomainError } from '../kernel/failure.js';
+import { Doors } from '../kernel/http/doors.js';
+import { originOf, pathOf } from '../kernel/http/request.js';
+import { PROFILE_READ } from '../tokens/permissions.js';
+import { Authenticator } from './authenticator.js';
+import { setPrincipal, type Principal } from './principal.js';
+import { ACCESS, type AccessRule } from './require-permission.js';
+
+/** The only place where access is decided. A route that states nothing is refused to everyone. */
+@Injectable()
+export class AccessGuard implements CanActivate {
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly doors: Doors,
+    private readonly authenticator: Authenticator,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const rule = this.reflector.getAllAndOverride<AccessRule | 'public' | undefined>(ACCESS, [context.getHandler(), context.getClass()]);
+    if (rule === 'public') return true;
+    if (!rule) throw new Error(`${context.getClass().name}.${context.getHandler().name} states no permission`);
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const principal = await this.authenticate(request);
+    requireAccess(principal, rule);
+    setPrincipal(request, principal);
+    return true;
+  }
+
+  private authenticate(request: FastifyRequest): Promise<Principal> {
+    const presented = this.doors.at(pathOf(request.url)).credential(request.headers);
+    if (presented === 'missing') throw new DomainError('credentials-missing', 'The request carries no credential.', {});
+    if (presented === 'ambiguous') throw new DomainError('credentials-ambiguous', 'The request carries more than one credential.', {});
+    return this.authenticator.authenticate(presented.secret, originOf(request));
+  }
+}
+
+function requireAccess(principal: Principal, { permission, credential, limitedCallers }: AccessRule): void {
+  if (credential === 'session' && principal.sessionId === null) {
+    throw new DomainError('caller-refused', 'An API token cannot do this; log in instead.', { reason: 'session-required' });
+  }
+  if (!limitedCallers && principal.projects !== 'all') {
+    throw new DomainError('caller-refused', 'This credential is limited to certain projects and cannot do this.', { reason: 'limited-to-projects' });
+  }
+  if (permission !== PROFILE_READ && !principal.permissions.has(permission)) {
+    throw new DomainError('permission-missing', `This needs the permission ${permission}.`, { permissions: [permission] });
+  }
+}

@@ -1,0 +1,83 @@
+import { Injectable } from '@nestjs/common';
+import { DomainError } from '../kernel/failure.js';
+import type { Origin } from '../kernel/origin.js';
+import { permissionsOfRole } from '../tokens/permissions.js';
+import { TokenVerifier } from '../tokens/token-verifier.js';
+import type { VerifiedToken } from '../tokens/verdict.js';
+import { AccessTokens } from './access-tokens.js';
+import type { Principal } from './principal.js';
+import { Sessions } from './sessions.js';
+
+export class CredentialsInvalid extends DomainError<'credentials-invalid'> {
+  constructor(reason: string) {
+    super('credentials-invalid', 'The credential is not valid: it is unknown, has expired or was revoked.', { reason });
+  }
+}
+
+/** Three base64url parts: no secret of ours looks so, for each ends in a base62 run without a dot. */
+const JWT = /^[\w-]+\.[\w-]+\.[\w-]*$/;
+
+/** Says who presents a credential: an access token of a session, or any live API token. */
+@Injectable()
+export class Authenticator {
+  constructor(
+    private readonly accessTokens: AccessTokens,
+    private readonly sessions: Sessions,
+    private readonly verifier: TokenVerifier,
+  ) {}
+
+  /** Throws `CredentialsInvalid` for whatever is neither. */
+  async authenticate(credential: string, origin: Origin): Promise<Principal> {
+    return JWT.test(credential) ? this.fromSession(credential, origin) : this.fromToken(credential, origin);
+  }
+
+  private async fromSession(credential: string, origin: Origin): Promise<Principal> {
+    const claims = await this.accessTokens.read(credential);
+    const session = claims && (await this.sessions.findLive(claims.org, claims.sid));
+    if (!session || session.user_id !== claims.sub) throw new CredentialsInvalid('session');
+    const role = { key: session.role_key, permissions: session.role_permissions };
+    return {
+      organizationId: session.organization_id,
+      organization: {
+        id: session.organization_id,
+        slug: session.organization_slug,
+        name: session.organization_name,
+        platform: session.organization_platform,
+      },
+      actor: { kind: 'user', id: session.user_id, credential: { kind: 'session', id: session.id }, origin },
+      permissions: permissionsOfRole(role, session.organization_platform),
+      narrowed: false,
+      projects: 'all',
+      tokenId: null,
+      user: { id: session.user_id, email: session.user_email, name: session.user_name },
+      sessionId: session.id,
+      token: null,
+    };
+  }
+
+  private async fromToken(credential: string, origin: Origin): Promise<Principal> {
+    const verdict = await this.verifier.verify(credential, { ip: origin.ip, userAgent: origin.userAgent });
+    if (!verdict.active) throw new CredentialsInvalid(verdict.reason);
+    return toPrincipal(verdict.token, origin);
+  }
+}
+
+function toPrincipal(token: VerifiedToken, origin: Origin): Principal {
+  return {
+    organizationId: token.organization.id,
+    organization: token.organization,
+    actor: {
+      kind: token.user ? 'user' : token.kind,
+      id: token.ownerId,
+      credential: { kind: 'token', id: token.id },
+      origin,
+    },
+    permissions: token.permissions,
+    narrowed: token.narrowed,
+    projects: token.projects,
+    tokenId: token.id,
+    user: token.user,
+    sessionId: null,
+    token,
+  };
+}

@@ -1,0 +1,159 @@
+import { Injectable } from '@nestjs/common';
+import { In, IsNull } from 'typeorm';
+import type { Actor } from '../audit/actor.js';
+import { AuditLog } from '../audit/audit-log.js';
+import { Clock } from '../kernel/clock.js';
+import { Database, type Tenant } from '../kernel/database/database.js';
+import { DomainError } from '../kernel/failure.js';
+import { newId } from '../kernel/ids.js';
+import { Instant } from '../kernel/instant.js';
+import type { Origin } from '../kernel/origin.js';
+import { permissionsOfRole } from '../tokens/permissions.js';
+import { drawSecret, hasValidChecksum, SecretHasher } from '../tokens/token-secret.js';
+import { ACCESS_TOKEN_SECONDS, AccessTokens } from './access-tokens.js';
+import { RefreshToken, Session } from './session.entity.js';
+
+const SESSION_SECONDS = 30 * 24 * 3600;
+/** A session that is not refreshed for so long cannot be refreshed any more. */
+const IDLE_SECONDS = 7 * 24 * 3600;
+const REFRESH_PREFIX = 'rft_';
+
+/** A row of the SQL function `session_facts`. */
+export interface SessionFacts {
+  readonly id: string;
+  readonly expires_at: Instant;
+  readonly ended_at: Instant | null;
+  readonly created_at: Instant;
+  readonly user_id: string;
+  readonly user_email: string;
+  readonly user_name: string;
+  readonly user_disabled_at: Instant | null;
+  readonly role_key: string;
+  readonly role_permissions: readonly string[];
+  readonly organization_id: string;
+  readonly organization_slug: string;
+  readonly organization_name: string;
+  readonly organization_platform: boolean;
+  readonly organization_suspended_at: Instant | null;
+}
+
+export interface SessionTokens {
+  readonly accessToken: string;
+  readonly expiresInSeconds: number;
+  readonly refreshToken: string;
+  readonly session: SessionFacts;
+}
+
+export class RefreshTokenInvalid extends DomainError<'credentials-invalid'> {
+  constructor() {
+    super('credentials-invalid', 'The refresh token is not valid.', { reason: 'refresh-token' });
+  }
+}
+
+/** Sessions of people: started at login, kept by rotating refresh tokens, ended at once. */
+@Injectable()
+export class Sessions {
+  constructor(
+    private readonly database: Database,
+    private readonly accessTokens: AccessTokens,
+    private readonly hasher: SecretHasher,
+    private readonly audit: AuditLog,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Starts a session of a person who has proven to be who they are and is a member of the organization. */
+  async start(organizationId: string, userId: string, origin: Origin): Promise<SessionTokens> {
+    const sessionId = newId();
+    const refreshToken = await this.database.inOrganization(organizationId, async (tenant) => {
+      const now = this.clock.now();
+      await tenant.manager.insert(Session, {
+        organizationId,
+        id: sessionId,
+        userId,
+        createdAt: now,
+        expiresAt: now.plusSeconds(SESSION_SECONDS),
+        ip: origin.ip,
+        userAgent: origin.userAgent,
+      });
+      await this.audit.append(tenant, actorOf(userId, sessionId, origin), { action: 'session.started', target: { kind: 'session', id: sessionId } });
+      return this.drawRefreshToken(tenant, sessionId, now);
+    });
+    return this.toTokens(organizationId, sessionId, refreshToken);
+  }
+
+  /**
+   * Exchanges a refresh token for a new pair. Each works once: a second use means that two hold it, and ends the
+   * session. Throws `RefreshTokenInvalid` for every token that does not work.
+   */
+  async refresh(presented: string, origin: Origin): Promise<SessionTokens> {
+    if (!presented.startsWith(REFRESH_PREFIX) || !hasValidChecksum(presented)) throw new RefreshTokenInvalid();
+    const hashes = this.hasher.hashes(presented);
+    const found = await this.database.asHolder(hashes, (manager) => manager.findOneBy(RefreshToken, { secretHash: In([...hashes]) }));
+    if (!found) throw new RefreshTokenInvalid();
+    const next = await this.database.inOrganization(found.organizationId, (tenant) => this.rotate(tenant, found, origin));
+    if (next === null) throw new RefreshTokenInvalid();
+    return this.toTokens(found.organizationId, found.sessionId, next);
+  }
+
+  /** What is known of a session now; null where it is absent, ended, or its person may not enter any more. */
+  async findLive(organizationId: string, sessionId: string): Promise<SessionFacts | null> {
+    const [facts] = await this.database.query<SessionFacts>('SELECT * FROM session_facts($1, $2)', [organizationId, sessionId]);
+    if (!facts || facts.ended_at || facts.user_disabled_at || facts.organization_suspended_at) return null;
+    return this.clock.now().isBefore(facts.expires_at) ? facts : null;
+  }
+
+  async end(organizationId: string, sessionId: string, actor: Actor, reason: 'logout' | 'refresh-token-reuse'): Promise<void> {
+    await this.database.inOrganization(organizationId, (tenant) => this.endIn(tenant, sessionId, actor, reason));
+  }
+
+  private async endIn(tenant: Tenant, sessionId: string, actor: Actor, reason: string): Promise<void> {
+    const open = { organizationId: tenant.organizationId, id: sessionId, endedAt: IsNull() };
+    const { affected } = await tenant.manager.update(Session, open, { endedAt: this.clock.now(), endReason: reason });
+    if (affected !== 1) return;
+    await this.audit.append(tenant, actor, { action: 'session.ended', target: { kind: 'session', id: sessionId }, details: { reason } });
+  }
+
+  /** The next refresh token; null when the presented one does not work any more, with what follows from that done. */
+  private async rotate(tenant: Tenant, { secretHash, sessionId }: RefreshToken, origin: Origin): Promise<string | null> {
+    const { organizationId, manager } = tenant;
+    const session = await manager.findOneBy(Session, { organizationId, id: sessionId });
+    // The lock makes one of two simultaneous uses the second.
+    const token = await manager.findOne(RefreshToken, { where: { organizationId, secretHash }, lock: { mode: 'pessimistic_write' } });
+    const now = this.clock.now();
+    if (!session || session.endedAt || !token) return null;
+    if (token.usedAt) {
+      await this.endIn(tenant, sessionId, actorOf(session.userId, sessionId, origin), 'refresh-token-reuse');
+      return null;
+    }
+    if (!now.isBefore(Instant.earliest(token.expiresAt, session.expiresAt) ?? now)) return null;
+    await manager.update(RefreshToken, { organizationId, secretHash }, { usedAt: now });
+    return this.drawRefreshToken(tenant, sessionId, now);
+  }
+
+  private async drawRefreshToken({ organizationId, manager }: Tenant, sessionId: string, now: Instant): Promise<string> {
+    const secret = drawSecret(REFRESH_PREFIX);
+    const { hash, pepperId } = this.hasher.hash(secret);
+    await manager.insert(RefreshToken, {
+      organizationId,
+      sessionId,
+      secretHash: hash,
+      pepperId,
+      createdAt: now,
+      expiresAt: now.plusSeconds(IDLE_SECONDS),
+    });
+    return secret;
+  }
+
+  private async toTokens(organizationId: string, sessionId: string, refreshToken: string): Promise<SessionTokens> {
+    const session = await this.findLive(organizationId, sessionId);
+    if (!session) throw new RefreshTokenInvalid();
+    const role = { key: session.role_key, permissions: session.role_permissions };
+    const scope = permissionsOfRole(role, session.organization_platform);
+    const accessToken = this.accessTokens.sign({ userId: session.user_id, organizationId, sessionId, scope });
+    return { accessToken, expiresInSeconds: ACCESS_TOKEN_SECONDS, refreshToken, session };
+  }
+}
+
+function actorOf(userId: string, sessionId: string, origin: Origin): Actor {
+  return { kind: 'user', id: userId, credential: { kind: 'session', id: sessionId }, origin };
+}

@@ -1,0 +1,86 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, type JsonWebKey, type KeyObject } from 'node:crypto';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { IsNull } from 'typeorm';
+import { Clock } from '../kernel/clock.js';
+import { Database } from '../kernel/database/database.js';
+import { KeyRing } from '../kernel/key-ring.js';
+import { seal, unseal } from './sealed-box.js';
+import { SigningKey } from './signing-key.entity.js';
+
+const ALGORITHM = 'ES256';
+
+interface LoadedKey {
+  readonly id: string;
+  readonly privateKey: KeyObject;
+  readonly publicKey: KeyObject;
+  readonly publicJwk: JsonWebKey;
+}
+
+/** The installation's ES256 keys: private halves only sealed in the database, public halves for anyone. */
+@Injectable()
+export class SigningKeys implements OnModuleInit {
+  /** Newest first. */
+  private keys: readonly LoadedKey[] = [];
+  private loading: Promise<void> | null = null;
+
+  constructor(
+    private readonly database: Database,
+    private readonly ring: KeyRing,
+    private readonly clock: Clock,
+  ) {}
+
+  async onModuleInit(): Promise<void> {
+    await this.load();
+    if (this.keys.length > 0) return;
+    await this.draw();
+    await this.load();
+  }
+
+  /** The key that signs now. */
+  get current(): LoadedKey {
+    const [newest] = this.keys;
+    if (!newest) throw new Error('there is no signing key');
+    return newest;
+  }
+
+  /** The public key of this id; looks again in the database for one that another replica drew. */
+  async publicKey(id: string): Promise<KeyObject | null> {
+    const known = this.keys.find((key) => key.id === id);
+    if (known) return known.publicKey;
+    if (!/^[\w-]{16}$/.test(id)) return null;
+    this.loading ??= this.load().finally(() => (this.loading = null));
+    await this.loading;
+    return this.keys.find((key) => key.id === id)?.publicKey ?? null;
+  }
+
+  /** The key set of RFC 7517; it holds no private member. */
+  get jwks(): { keys: JsonWebKey[] } {
+    return { keys: this.keys.map(({ id, publicJwk }) => ({ ...publicJwk, kid: id, alg: ALGORITHM, use: 'sig' })) };
+  }
+
+  private async draw(): Promise<void> {
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const id = randomBytes(12).toString('base64url');
+    const [sealingKey] = this.ring.derive('signing-keys');
+    await this.database.shared.insert(SigningKey, {
+      id,
+      algorithm: ALGORITHM,
+      publicJwk: publicKey.export({ format: 'jwk' }),
+      sealedPrivateKey: seal(sealingKey, privateKey.export({ format: 'der', type: 'pkcs8' }), id),
+      sealingKeyId: sealingKey.id,
+      createdAt: this.clock.now(),
+    });
+  }
+
+  private async load(): Promise<void> {
+    const rows = await this.database.shared.find(SigningKey, { where: { retiredAt: IsNull() }, order: { createdAt: 'DESC', id: 'ASC' } });
+    this.keys = rows.map((row) => this.open(row));
+  }
+
+  private open(row: SigningKey): LoadedKey {
+    const sealingKey = this.ring.derive('signing-keys').find(({ id }) => id === row.sealingKeyId);
+    if (!sealingKey) throw new Error('SECRET_KEY lacks the key that the signing keys in the database are sealed with: put the earlier one behind the current one');
+    const privateKey = createPrivateKey({ key: unseal(sealingKey, row.sealedPrivateKey, row.id), format: 'der', type: 'pkcs8' });
+    return { id: row.id, privateKey, publicKey: createPublicKey(privateKey), publicJwk: row.publicJwk as JsonWebKey };
+  }
+}

@@ -1,0 +1,73 @@
+import { randomBytes } from 'node:crypto';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { LogController, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { DataSource } from 'typeorm';
+import { AppModule, openDoors, type Foundations } from './app.module.js';
+import { Clock } from './kernel/clock.js';
+import type { Config } from './kernel/config.js';
+import { isolationFaults } from './kernel/database/isolation-check.js';
+import type { OpenDatabase } from './kernel/database/open-database.js';
+import { DialectFilter } from './kernel/http/dialect.filter.js';
+import { prepareIntake } from './kernel/http/intake.js';
+import { NestLog } from './kernel/http/nest-log.js';
+import { logRequests } from './kernel/http/request-log.js';
+import { RouteTable } from './kernel/http/route-table.js';
+import { KeyRing } from './kernel/key-ring.js';
+import { PublicUrl } from './kernel/public-url.js';
+import { serveDocument } from './openapi.js';
+
+/** A secret may stand in a path; the longest of them must fit (an Unleash secret with a project key of 100). */
+const PATH_PARAMETER_LENGTH_MAX = 1024;
+
+export interface ApplicationParts {
+  readonly config: Pick<Config, 'logLevel' | 'publicUrl' | 'trustedProxies'>;
+  readonly secretKeys: readonly string[];
+  readonly database: OpenDatabase;
+  readonly clock?: Clock;
+  /** Where log lines go; standard output where left out. */
+  readonly logTo?: NodeJS.WritableStream;
+}
+
+/** The whole application, ready to listen or to be asked in-process. Refuses a database that would not keep tenants apart. */
+export async function createApplication({ config, secretKeys, database, clock = new Clock(), logTo }: ApplicationParts): Promise<NestFastifyApplication> {
+  const foundations: Foundations = {
+    database,
+    keys: new KeyRing(secretKeys),
+    publicUrl: new PublicUrl(config.publicUrl),
+    clock,
+    routes: new RouteTable(),
+    doors: openDoors(),
+  };
+  let filter: DialectFilter | null = null;
+  const adapter = new FastifyAdapter({
+    genReqId: () => `req-${randomBytes(12).toString('base64url').replace(/[^0-9A-Za-z]/g, '0').slice(0, 14)}`,
+    trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
+    logger: { level: config.logLevel, ...(logTo && { stream: logTo }) },
+    logController: new LogController({ disableRequestLogging: true }),
+    routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: PATH_PARAMETER_LENGTH_MAX },
+    frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => filter?.answer(error, request, reply),
+  });
+  const server = adapter.getInstance() as unknown as FastifyInstance;
+  foundations.routes.watch(server);
+  prepareIntake(server, foundations.doors);
+  logRequests(server);
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.on(foundations), adapter, {
+    bodyParser: false,
+    abortOnError: false,
+    logger: new NestLog(server.log),
+  });
+  app.useSecurityHeaders();
+  filter = new DialectFilter(foundations.doors, foundations.routes);
+  try {
+    serveDocument(app);
+    await app.init();
+    await server.ready();
+    const faults = await isolationFaults(app.get(DataSource));
+    if (faults.length > 0) throw new Error(`The database would not keep tenants apart:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+    return app;
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+}

@@ -1,0 +1,111 @@
+import { BlockList, isIP } from 'node:net';
+
+export interface Config {
+  readonly port: number;
+  readonly host: string;
+  /** Null runs the embedded database in `dataDir`. */
+  readonly databaseUrl: string | null;
+  readonly dataDir: string;
+  readonly adminEmail: string;
+  /** Null means: draw one on an empty database and print it once. */
+  readonly adminPassword: string | null;
+  /** Issuer of tokens and base of links; never ends in a slash. */
+  readonly publicUrl: string;
+  /** Current first, then retired ones; null means: keep a generated one in `dataDir`. */
+  readonly secretKeys: readonly string[] | null;
+  readonly redisUrl: string | null;
+  readonly trustedProxies: readonly string[];
+  readonly logLevel: LogLevel;
+}
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+const PLACEHOLDER = /^(change[-_ ]?me|secret|password|example|placeholder|your[-_ ]|<)/i;
+
+/** All that is wrong with the environment, so that an operator mends it in one go. */
+export class ConfigInvalid extends Error {
+  constructor(readonly faults: readonly string[]) {
+    super(`The configuration has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+    this.name = 'ConfigInvalid';
+  }
+}
+
+/** Reads the start-up contract once; throws `ConfigInvalid` that lists every fault. */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const faults: string[] = [];
+  const text = (name: string): string | null => environment[name]?.trim() || null;
+  const checked = <T>(name: string, fallback: T, read: (value: string) => T | string[]): T => {
+    const value = text(name);
+    if (value === null) return fallback;
+    const result = read(value);
+    if (!Array.isArray(result)) return result;
+    faults.push(...result.map((fault) => `${name} ${fault}`));
+    return fallback;
+  };
+
+  const databaseUrl = checked<string | null>('DATABASE_URL', null, (value) =>
+    hasProtocol(value, ['postgres:', 'postgresql:']) ? value : ['must be a postgres:// URL']);
+  const host = text('HOST') ?? '127.0.0.1';
+  const port = checked('PORT', 3000, (value) =>
+    /^\d{1,5}$/.test(value) && Number(value) <= 65_535 ? Number(value) : ['must be a port number from 0 to 65535']);
+  const keys = checked<{ list: readonly string[] } | null>('SECRET_KEY', null, (value) => {
+    const list = value.split(',').map((key) => key.trim());
+    const wrong = list.flatMap((key, index) => weaknesses(key).map((fault) => `${list.length > 1 ? `entry ${index + 1} ` : ''}${fault}`));
+    return wrong.length > 0 ? wrong : { list };
+  });
+  if (databaseUrl && text('SECRET_KEY') === null) {
+    faults.push('SECRET_KEY is required with DATABASE_URL: 32 or more random characters, for instance from `openssl rand -base64 48`');
+  }
+  const config: Config = {
+    port,
+    host,
+    databaseUrl,
+    dataDir: text('DATA_DIR') ?? './data',
+    adminEmail: checked('ADMIN_EMAIL', 'admin@localhost', (value) => (/^[^\s@]+@[^\s@]+$/.test(value) ? value : ['must be an e-mail address'])),
+    adminPassword: checked<string | null>('ADMIN_PASSWORD', null, () => {
+      // Not trimmed: a password is what was typed.
+      const password = environment['ADMIN_PASSWORD'] ?? '';
+      const bytes = Buffer.byteLength(password);
+      return bytes < 8 || bytes > 1024 ? ['must have 8 to 1024 bytes'] : password;
+    }),
+    publicUrl: checked('PUBLIC_URL', `http://${host.includes(':') ? `[${host}]` : host}:${port}`, (value) =>
+      hasProtocol(value, ['http:', 'https:']) && !/[?#]/.test(value) ? value.replace(/\/+$/, '') : ['must be an http:// or https:// URL without query']),
+    secretKeys: keys?.list ?? null,
+    redisUrl: checked<string | null>('REDIS_URL', null, (value) =>
+      hasProtocol(value, ['redis:', 'rediss:']) ? value : ['must be a redis:// URL']),
+    trustedProxies: checked<{ list: readonly string[] }>('TRUSTED_PROXIES', { list: [] }, (value) => {
+      const list = value.split(',').map((entry) => entry.trim());
+      const wrong = list.filter((entry) => !isAddressRange(entry));
+      return wrong.length > 0 ? wrong.map((entry) => `has "${entry}", which is not an IP address or CIDR range`) : { list };
+    }).list,
+    logLevel: checked<LogLevel>('LOG_LEVEL', 'info', (value) =>
+      LOG_LEVELS.find((level) => level === value) ?? [`must be one of ${LOG_LEVELS.join(', ')}`]),
+  };
+  if (faults.length > 0) throw new ConfigInvalid(faults);
+  return Object.freeze(config);
+}
+
+function hasProtocol(value: string, protocols: readonly string[]): boolean {
+  return URL.canParse(value) && protocols.includes(new URL(value).protocol);
+}
+
+function weaknesses(key: string): string[] {
+  if (PLACEHOLDER.test(key)) return ['is a placeholder, not a secret'];
+  if (key.length < 32) return ['must have 32 or more characters'];
+  return new Set(key).size < 8 ? ['repeats too few characters to be random'] : [];
+}
+
+function isAddressRange(entry: string): boolean {
+  const [address = '', prefix, ...rest] = entry.split('/');
+  const family = isIP(address);
+  if (family === 0 || rest.length > 0) return false;
+  if (prefix === undefined) return true;
+  if (!/^\d{1,3}$/.test(prefix)) return false;
+  try {
+    new BlockList().addSubnet(address, Number(prefix), family === 4 ? 'ipv4' : 'ipv6');
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,89 @@
+import { Client, defaults, types, type ClientBase, type CustomTypesConfig } from 'pg';
+import type { DataSourceOptions } from 'typeorm';
+import { Instant } from '../instant.js';
+import { migrate } from './migrator.js';
+import { SnakeCaseNaming } from './naming.js';
+
+const SERVICE_ROLE = 'gatehouse_app';
+
+/** Applied by the server to each session of the service: its role, and an end to whatever would hang. */
+const SESSION_SETTINGS = [
+  `role=${SERVICE_ROLE}`,
+  'statement_timeout=10000',
+  'lock_timeout=5000',
+  'idle_in_transaction_session_timeout=15000',
+];
+
+/** Instants keep their microseconds; everything else as `pg` reads it by default. */
+const INSTANTS: CustomTypesConfig = {
+  getTypeParser: (oid: number, format?: 'text' | 'binary') =>
+    oid === types.builtins.TIMESTAMPTZ && format !== 'binary'
+      ? (text: string) => Instant.parse(text)
+      : (types.getTypeParser as (oid: number, format?: string) => unknown)(oid, format),
+} as CustomTypesConfig;
+
+/** A database that is migrated and ready to serve. */
+export interface OpenDatabase {
+  readonly embedded: boolean;
+  readonly migrationsApplied: readonly string[];
+  readonly dataSourceOptions: DataSourceOptions;
+  close(): Promise<void>;
+}
+
+/** Reaches PostgreSQL at the URL and migrates it. */
+export async function openServer(url: string): Promise<OpenDatabase> {
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: 5000 });
+  await client.connect();
+  const migrationsApplied = await migrate(client).finally(() => client.end());
+  return {
+    embedded: false,
+    migrationsApplied,
+    dataSourceOptions: dataSourceOptions({ url, poolSize: 10 }),
+    close: () => Promise.resolve(),
+  };
+}
+
+/** Runs PostgreSQL in this process, on the directory or (null) in memory, and migrates it. */
+export async function openEmbedded(directory: string | null): Promise<OpenDatabase> {
+  // Loaded only where it is used: it is large.
+  const { EmbeddedPostgres } = await import('./embedded-postgres.js');
+  const server = await EmbeddedPostgres.open(directory);
+  try {
+    const pool = new server.pg.Pool({});
+    const client = await pool.connect();
+    const migrationsApplied = await migrate(client as ClientBase).finally(() => client.release());
+    await pool.end();
+    return {
+      embedded: true,
+      migrationsApplied,
+      dataSourceOptions: dataSourceOptions({ driver: server.pg, poolSize: 1 }),
+      close: () => server.close(),
+    };
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+}
+
+function dataSourceOptions(where: { url?: string; driver?: unknown; poolSize: number }): DataSourceOptions {
+  return {
+    type: 'postgres',
+    ...where,
+    applicationName: 'gatehouse',
+    synchronize: false,
+    installExtensions: false,
+    namingStrategy: new SnakeCaseNaming(),
+    // A missing id must never widen a query to "any row".
+    invalidWhereValuesBehavior: { null: 'throw', undefined: 'throw' },
+    connectTimeoutMS: 2000,
+    extra: {
+      types: INSTANTS,
+      options: SESSION_SETTINGS.map((setting) => `-c ${setting}`).join(' '),
+      query_timeout: 12_000,
+      keepAlive: true,
+    },
+  };
+}
+
+// `pg` would send a Date in the local zone; the service sends Instants, and this keeps anything else unambiguous.
+defaults.parseInputDatesAsUTC = true;

@@ -1,0 +1,74 @@
+import { Catch, HttpException, Injectable, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { toDatabaseFailure } from '../database/database-failure.js';
+import { DomainError, type FailureCode } from '../failure.js';
+import type { Failed, FailedRequest, Reply } from './door.js';
+import { Doors } from './doors.js';
+import { pathOf } from './request.js';
+import { RouteTable } from './route-table.js';
+
+/** The one outlet of failures: whatever went wrong, wherever, is answered in the dialect of the door it was asked at. */
+@Catch()
+@Injectable()
+export class DialectFilter implements ExceptionFilter {
+  private readonly logger = new Logger('Failure');
+
+  constructor(
+    private readonly doors: Doors,
+    private readonly routes: RouteTable,
+  ) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    this.answer(error, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>());
+  }
+
+  answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+    const path = pathOf(request.url);
+    const failure = this.toFailure(error, request.method, path);
+    if (failure.code === 'internal') this.logDefect(error, request);
+    const failed: FailedRequest = { id: request.id, method: request.method, path, headers: request.headers };
+    send(reply, this.replyOf(failure, failed));
+  }
+
+  private replyOf<Code extends FailureCode>(failure: DomainError<Code>, request: FailedRequest): Reply {
+    const say = this.doors.at(request.path).replies[failure.code] as (failed: Failed<Code>, request: FailedRequest) => Reply;
+    return say(failure, request);
+  }
+
+  private toFailure(error: unknown, method: string, path: string): DomainError {
+    if (error instanceof DomainError) return error;
+    if (error instanceof HttpException && error.getStatus() === 404) {
+      const allowed = this.routes.methodsAt(path);
+      return allowed.length === 0 || allowed.includes(method)
+        ? new DomainError('route-not-found', 'Nothing is served at this path.', {})
+        : new DomainError('method-not-allowed', `${method} is not served at this path.`, { allowed });
+    }
+    return toServerFailure(error) ?? toDatabaseFailure(error) ?? new DomainError('internal', 'Something went wrong on our side.', {});
+  }
+
+  /** Only what cannot hold a secret: no parameters, no body, no URL. */
+  private logDefect(error: unknown, request: FastifyRequest): void {
+    const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
+    this.logger.error({ requestId: request.id, route: request.routeOptions.url, name, message }, stack);
+  }
+}
+
+/** What Fastify itself refuses before any of our code sees the request. */
+function toServerFailure(error: unknown): DomainError | null {
+  const { code, statusCode } = error as { code?: unknown; statusCode?: unknown };
+  if (typeof code !== 'string' || !code.startsWith('FST_ERR_')) return null;
+  if (statusCode === 413) return new DomainError('body-too-large', 'The request body is too large.', {});
+  if (statusCode === 415) return new DomainError('content-type-unsupported', 'The content type of the request is not supported.', { contentType: null, supported: [] });
+  if (typeof statusCode === 'number' && statusCode < 500) {
+    return new DomainError('request-malformed', 'The request is malformed.', { reason: 'the request line or a header is malformed' });
+  }
+  return null;
+}
+
+function send(reply: FastifyReply, { status, headers, body }: Reply): void {
+  reply.status(status);
+  if (body !== undefined) reply.header('content-type', 'application/json; charset=utf-8');
+  for (const [name, value] of Object.entries(headers ?? {})) reply.header(name, value);
+  reply.send(body === undefined ? undefined : JSON.stringify(body));
+}

@@ -1,0 +1,60 @@
+import { Injectable, type ArgumentMetadata, type PipeTransform, type Type } from '@nestjs/common';
+import { getMetadataStorage, validateSync, type ValidationError } from 'class-validator';
+import { InputInvalid, type Violation } from '../failure.js';
+import { ReceivedBody } from './received-body.js';
+import { faultsOf, type Rule } from './rule.js';
+
+/**
+ * Turns what arrived into an instance of the route's DTO that holds the declared properties and nothing else, or
+ * refuses it with every violation at its place. It converts nothing: what a dialect reads laxly, its mapper reads.
+ */
+@Injectable()
+export class InputPipe implements PipeTransform {
+  transform(value: unknown, { type, metatype }: ArgumentMetadata): unknown {
+    if (type === 'custom' || type === 'param') return value;
+    const input = value instanceof ReceivedBody ? value.read() : value;
+    if (!metatype || metatype === Object) return input;
+    if (type === 'body' && (typeof input !== 'object' || input === null || Array.isArray(input))) {
+      const rule = input === undefined ? 'body-missing' : 'not-an-object';
+      throw new InputInvalid([{ at: [], rule, message: 'The request body must be an object.', value: input }]);
+    }
+    return toValid(metatype as Type<object>, (input ?? {}) as Record<string, unknown>);
+  }
+}
+
+function toValid(dto: Type<object>, input: Record<string, unknown>): object {
+  const instance = new dto() as Record<string, unknown>;
+  for (const property of declaredProperties(dto)) {
+    if (Object.hasOwn(input, property)) instance[property] = input[property];
+  }
+  const violations = validateSync(instance, { forbidUnknownValues: true }).flatMap((error) => toViolations(error, instance));
+  if (violations.length > 0) throw new InputInvalid(violations);
+  return instance;
+}
+
+const properties = new WeakMap<Type<object>, readonly string[]>();
+
+/** Properties in the order they are declared in: dialects report faults in that order. */
+function declaredProperties(dto: Type<object>): readonly string[] {
+  const known = properties.get(dto);
+  if (known) return known;
+  const metadatas = getMetadataStorage().getTargetValidationMetadatas(dto, '', true, false);
+  const names = [...new Set(metadatas.map(({ propertyName }) => propertyName))];
+  if (names.length === 0) throw new Error(`${dto.name} declares no validated property: nothing of the input would arrive`);
+  properties.set(dto, names);
+  return names;
+}
+
+function toViolations(error: ValidationError, body: object): Violation[] {
+  const rule = (error.contexts?.['satisfies'] as { rule?: Rule } | undefined)?.rule;
+  if (rule) {
+    return faultsOf(rule, error.value, body).map((fault) => ({
+      at: [error.property, ...(fault.at ?? [])],
+      rule: fault.rule,
+      message: fault.message,
+      value: 'value' in fault ? fault.value : error.value,
+      context: fault.context,
+    }));
+  }
+  return Object.entries(error.constraints ?? {}).map(([name, message]) => ({ at: [error.property], rule: name, message, value: error.value }));
+}

@@ -1,0 +1,34 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { DomainError } from '../failure.js';
+import type { Doors } from './doors.js';
+import { BODY_BYTES_MAX, ReceivedBody } from './received-body.js';
+import { pathOf } from './request.js';
+
+/** How requests come in: one parser for every body, read later in the dialect's way, and no request of two minds. */
+export function prepareIntake(server: FastifyInstance, doors: Doors): void {
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: BODY_BYTES_MAX }, (request, bytes, done) => {
+    const { body: policy } = doors.at(pathOf(request.url));
+    const body = new ReceivedBody(bytes as Buffer, request.headers['content-type'], policy);
+    try {
+      if (policy.malformedFirst) body.requireWellFormed();
+      done(null, body);
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+  server.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id);
+    reply.header('cache-control', 'no-store');
+    done(refusalOf(request) ?? undefined);
+  });
+}
+
+/** Node keeps the first of two Host or Authorization headers; a proxy in front may have judged the other. */
+function refusalOf(request: FastifyRequest): DomainError | null {
+  const names = request.raw.rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
+  const times = (name: string): number => names.filter((each) => each === name).length;
+  if (times('host') > 1) return new DomainError('request-malformed', 'The request has two Host headers.', { reason: 'duplicate Host header' });
+  if (times('authorization') > 1) return new DomainError('credentials-ambiguous', 'The request has two Authorization headers.', {});
+  return null;
+}

@@ -1,0 +1,12 @@
+import type { FastifyRequest } from 'fastify';
+import type { Origin } from '../origin.js';
+
+/** Path of a request without its query. */
+export function pathOf(url: string): string {
+  const end = url.indexOf('?');
+  return end === -1 ? url : url.slice(0, end);
+}
+
+export function originOf(request: FastifyRequest): Origin {
+  return { requestId: request.id, ip: request.ip, userAgent: request.headers['user-agent']?.slice(0, 512) ?? null };
+}

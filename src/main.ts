@@ -1,0 +1,3 @@
+import { fail, startGatehouse } from './start.js';
+
+startGatehouse(process.env).catch(fail);

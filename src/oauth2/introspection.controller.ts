@@ -1,0 +1,53 @@
+import { Body, Controller, HttpCode, Post } from '@nestjs/common';
+import { ApiBody, ApiConsumes, ApiOkResponse, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { CurrentPrincipal, type Principal } from '../access/principal.js';
+import { RequirePermission } from '../access/require-permission.js';
+import { ApiProblems } from '../kernel/http/document.js';
+import { PublicUrl } from '../kernel/public-url.js';
+import { TokenEngine } from '../tokens/token-engine.js';
+import { TokenVerifier } from '../tokens/token-verifier.js';
+import { Introspection, OAuthError, PresentedToken } from './introspection.dto.js';
+import { toIntrospection } from './introspection.mapper.js';
+
+@ApiTags('OAuth 2.0')
+@ApiResponse({ status: 400, description: 'The request is malformed (RFC 6749 section 5.2).', type: OAuthError })
+@Controller('oauth2')
+export class IntrospectionController {
+  constructor(
+    private readonly verifier: TokenVerifier,
+    private readonly tokens: TokenEngine,
+    private readonly publicUrl: PublicUrl,
+  ) {}
+
+  @Post('introspect')
+  @HttpCode(200)
+  @RequirePermission('token:introspect', { limitedCallers: true })
+  @ApiOperation({ summary: 'Is this token good, whose is it, what may it do? (RFC 7662)' })
+  @ApiConsumes('application/x-www-form-urlencoded')
+  @ApiBody({ type: PresentedToken })
+  @ApiOkResponse({ type: Introspection })
+  @ApiProblems(401, 403, 413, 415)
+  async introspect(@CurrentPrincipal() principal: Principal, @Body() { token }: PresentedToken): Promise<Introspection> {
+    // The token's user is not the sender of this request, so the sender's address says nothing about it.
+    const verdict = await this.verifier.verify(token, { ip: null, userAgent: null });
+    return toIntrospection(principal, this.publicUrl.value, verdict);
+  }
+
+  @Post('revoke')
+  @HttpCode(200)
+  @RequirePermission('profile:read', { limitedCallers: true })
+  @ApiOperation({
+    summary: 'Revoke a token by its secret (RFC 7009)',
+    description: 'Whoever holds a secret may end it, if they are of its organization. The answer is the same for tokens that are unknown, revoked already or of another organization.',
+  })
+  @ApiConsumes('application/x-www-form-urlencoded')
+  @ApiBody({ type: PresentedToken })
+  @ApiOkResponse({ description: 'The token does not work (any more).', schema: { type: 'object', example: {} } })
+  @ApiProblems(401, 413, 415)
+  async revoke(@CurrentPrincipal() principal: Principal, @Body() { token }: PresentedToken): Promise<object> {
+    const found = await this.verifier.locate(token);
+    // The secret in hand opens the token whatever projects the caller is limited to.
+    if (found?.organizationId === principal.organizationId) await this.tokens.revoke({ ...principal, projects: 'all' }, found.tokenId);
+    return {};
+  }
+}

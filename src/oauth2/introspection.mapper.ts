@@ -1,0 +1,33 @@
+import type { Principal } from '../access/principal.js';
+import type { Verdict, VerifiedToken } from '../tokens/verdict.js';
+import type { Introspection } from './introspection.dto.js';
+
+/** Nothing but `active: false` for a token that is dead, unknown or another organization's: all three are one answer. */
+export function toIntrospection(principal: Principal, issuer: string, verdict: Verdict): Introspection {
+  if (!verdict.active || !maySee(principal, verdict.token)) return { active: false };
+  const { token } = verdict;
+  return {
+    active: true,
+    scope: [...token.permissions].sort().join(' '),
+    client_id: token.ownerId,
+    ...(token.user && { username: token.user.email }),
+    token_type: 'Bearer',
+    ...(token.expiresAt && { exp: token.expiresAt.epochSeconds }),
+    iat: token.createdAt.epochSeconds,
+    sub: token.ownerId,
+    iss: issuer,
+    jti: token.id,
+    organization_id: token.organization.id,
+    owner_kind: token.kind,
+    owner_id: token.ownerId,
+    projects: token.projects === 'all' ? ['*'] : token.projects.map(({ key }) => key),
+    environment: token.environment,
+  };
+}
+
+function maySee(principal: Principal, token: VerifiedToken): boolean {
+  if (token.organization.id !== principal.organizationId) return principal.permissions.has('platform:token:introspect');
+  if (principal.projects === 'all') return true;
+  const own = new Set(principal.projects.map(({ id }) => id));
+  return token.projects !== 'all' && token.projects.every(({ id }) => own.has(id));
+}

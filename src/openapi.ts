@@ -1,0 +1,41 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+
+const DESCRIPTION = `Gatehouse issues, verifies and governs API tokens: of users, projects, machine identities, organizations and auth methods.
+
+Log in with \`POST /auth/login\`, put its \`access_token\` into **Authorize**, and mint a token at any of the five doors; then ask \`POST /oauth2/introspect\` about it.`;
+
+/** In the order they are shown: the five doors, then our own. */
+const TAGS: readonly (readonly [name: string, description: string])[] = [
+  ['Sessions', 'Log in as a person, refresh, log out, and see who you are.'],
+  ['User API tokens (Fynn)', 'A token of the current user that may do what the user may do at that moment; speaks Fynn.'],
+  ['Project API tokens (Unleash)', 'A backend or frontend token of one project in one environment; speaks Unleash.'],
+  ['Machine identities (Infisical)', 'Identities of machines, their Token Auth settings and their tokens; speaks Infisical.'],
+  ['Organization API tokens (deepset)', 'A personal or service key of the organization; speaks deepset.'],
+  ['Auth method tokens (Flipt)', 'A client token of the static token method, limited to a namespace or not; speaks Flipt.'],
+  ['Tokens', 'One inventory over all five kinds: see every token, revoke any.'],
+  ['OAuth 2.0', 'Introspection (RFC 7662), revocation (RFC 7009) and the public keys of our JWTs.'],
+  ['Operations', 'Is the process alive, and can it serve?'],
+];
+
+/** Serves Swagger UI at /docs and the document at /openapi.json. */
+export function serveDocument(app: NestFastifyApplication): void {
+  SwaggerModule.setup('docs', app, () => describeApi(app), {
+    jsonDocumentUrl: 'openapi.json',
+    yamlDocumentUrl: 'openapi.yaml',
+    customSiteTitle: 'Gatehouse API',
+    swaggerOptions: { persistAuthorization: true, docExpansion: 'list', displayRequestDuration: true, tryItOutEnabled: true, queryConfigEnabled: false },
+  });
+}
+
+export function describeApi(app: NestFastifyApplication): OpenAPIObject {
+  const builder = new DocumentBuilder()
+    .setTitle('Gatehouse')
+    .setDescription(DESCRIPTION)
+    .setVersion('0.1.0')
+    .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'The access_token of a session, from POST /auth/login.' }, 'session')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'The secret of any live API token.' }, 'token');
+  for (const [name, description] of TAGS) builder.addTag(name, description);
+  return SwaggerModule.createDocument(app, builder.build(), { operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}` });
+}

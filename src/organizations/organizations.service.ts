@@ -1,0 +1,89 @@
+import { Injectable } from '@nestjs/common';
+import { AuditLog } from '../audit/audit-log.js';
+import { SYSTEM, type Actor } from '../audit/actor.js';
+import { Clock } from '../kernel/clock.js';
+import { Database, type Tenant } from '../kernel/database/database.js';
+import { isUniqueViolation } from '../kernel/database/database-failure.js';
+import { Conflict } from '../kernel/failure.js';
+import { newId } from '../kernel/ids.js';
+import { ProjectsService } from '../projects/projects.service.js';
+import { UsersService, type NewPerson, type Person } from '../users/users.service.js';
+import { Membership } from './membership.entity.js';
+import { Organization } from './organization.entity.js';
+import { RolesService } from './roles.service.js';
+
+export interface NewOrganization {
+  readonly slug: string;
+  readonly name: string;
+  readonly platform?: boolean;
+  readonly admin: NewPerson;
+}
+
+export interface OrganizationView {
+  readonly id: string;
+  readonly slug: string;
+  readonly name: string;
+}
+
+/** Where a person is a member. */
+export interface OwnOrganization extends OrganizationView {
+  /** False where the membership is disabled or the organization suspended. */
+  readonly open: boolean;
+}
+
+/** Tenants and who belongs to them. */
+@Injectable()
+export class OrganizationsService {
+  constructor(
+    private readonly database: Database,
+    private readonly users: UsersService,
+    private readonly roles: RolesService,
+    private readonly projects: ProjectsService,
+    private readonly audit: AuditLog,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Founds an organization with its roles, its first project and its first administrator, whole or not at all. */
+  async create({ slug, name, platform = false, admin }: NewOrganization, actor: Actor = SYSTEM): Promise<{ organization: OrganizationView; admin: Person }> {
+    const organization = { id: newId(), slug, name };
+    const createAdmin = await this.users.prepare(admin);
+    try {
+      return await this.database.inOrganization(organization.id, async (tenant) => {
+        const now = this.clock.now();
+        await tenant.manager.insert(Organization, { ...organization, platform, createdAt: now, updatedAt: now });
+        await this.roles.createBuiltIn(tenant);
+        const person = await createAdmin(tenant.manager);
+        await this.addMember(tenant, person.id, 'ADMIN');
+        await this.projects.createIn(tenant, { key: 'default', name: 'Default' });
+        await this.audit.append(tenant, actor, {
+          action: 'organization.created',
+          target: { kind: 'organization', id: organization.id },
+          details: { slug, name, admin: person.id },
+        });
+        return { organization, admin: person };
+      });
+    } catch (error) {
+      if (isUniqueViolation(error)) throw new Conflict('organization', 'taken', 'The slug or the e-mail address is taken.');
+      throw error;
+    }
+  }
+
+  async addMember({ organizationId, manager }: Tenant, userId: string, roleKey: string): Promise<string> {
+    const role = await this.roles.get({ organizationId, manager }, roleKey);
+    const now = this.clock.now();
+    const id = newId();
+    await manager.insert(Membership, { organizationId, id, userId, roleId: role.id, createdAt: now, updatedAt: now });
+    return id;
+  }
+
+  /** The organizations a person belongs to, in the order they joined. */
+  async organizationsOf(userId: string): Promise<OwnOrganization[]> {
+    return this.database.asUser(userId, (manager) =>
+      manager.query<OwnOrganization[]>(
+        `SELECT o.id, o.slug, o.name, m.disabled_at IS NULL AND o.suspended_at IS NULL AS open
+           FROM memberships m JOIN organizations o ON o.id = m.organization_id
+          WHERE m.user_id = $1 ORDER BY m.created_at, m.id`,
+        [userId],
+      ));
+  }
+}

@@ -1,0 +1,14 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+import type { Instant } from '../kernel/instant.js';
+
+@Entity('roles')
+export class RoleRecord {
+  @Column('uuid') organizationId!: string;
+  @PrimaryColumn('uuid') id!: string;
+  @Column('text') key!: string;
+  @Column('text') name!: string;
+  @Column('boolean') builtIn!: boolean;
+  @Column('text', { array: true }) permissions!: string[];
+  @Column('timestamptz') createdAt!: Instant;
+  @Column('timestamptz') updatedAt!: Instant;
+}

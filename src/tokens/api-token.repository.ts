@@ -1,0 +1,237 @@
+import { Injectable } from '@nestjs/common';
+import type { Tenant } from '../kernel/database/database.js';
+import { isUuid } from '../kernel/ids.js';
+import type { Instant } from '../kernel/instant.js';
+import type { Cursor } from '../kernel/page.js';
+import { ApiToken, TokenProject, TokenSecret } from './api-token.entity.js';
+import type { SecretHash } from './token-secret.js';
+import type { MintRequest, ProjectScope, Token, TokenKind, TokenState } from './token.js';
+
+export interface TokenFilter {
+  readonly kind?: TokenKind;
+  readonly ownerId?: string;
+  readonly userId?: string;
+  readonly identityId?: string;
+  readonly projectId?: string;
+  readonly project?: string;
+  readonly environment?: string;
+  readonly state?: TokenState;
+  readonly name?: string;
+}
+
+export const TOKEN_ORDERS = {
+  'newest-first': 't.created_at DESC, t.id DESC',
+  'oldest-first': 't.created_at ASC, t.id ASC',
+  'updated-first': 't.updated_at DESC, t.id DESC',
+} as const;
+
+export interface TokenListing {
+  readonly order: keyof typeof TOKEN_ORDERS;
+  readonly limit: number;
+  readonly offset?: number;
+  /** Continues behind this place; with `newest-first` and `oldest-first` only. */
+  readonly after?: Cursor | null;
+}
+
+/** Questions about tokens; every one names its tenant first. */
+@Injectable()
+export class ApiTokenRepository {
+  async insert(tenant: Tenant, token: Token, request: MintRequest, secret: SecretHash): Promise<void> {
+    const { organizationId, manager } = tenant;
+    const owner = request.owner;
+    await manager.insert(ApiToken, {
+      organizationId,
+      id: token.id,
+      shortId: token.shortId,
+      kind: token.kind,
+      name: token.name,
+      description: token.description,
+      userId: 'userId' in owner ? owner.userId : null,
+      projectId: 'projectId' in owner ? owner.projectId : null,
+      identityId: 'identityId' in owner ? owner.identityId : null,
+      parentId: token.parentId,
+      permissions: token.permissions === null ? null : [...token.permissions],
+      roleId: token.roleId,
+      allProjects: request.projects === undefined || request.projects === 'all',
+      environment: token.environment,
+      hint: token.hint,
+      allowedAddresses: token.allowedAddresses === null ? null : [...token.allowedAddresses],
+      ttlSeconds: toBigint(token.ttlSeconds),
+      maxTtlSeconds: toBigint(token.maxTtlSeconds),
+      expiresAt: token.expiresAt,
+      usesLimit: toBigint(token.usesLimit),
+      useCount: '0',
+      createdAt: token.createdAt,
+      createdBy: token.createdBy,
+      updatedAt: token.updatedAt,
+      attributes: token.attributes,
+    });
+    await manager.insert(TokenSecret, {
+      organizationId,
+      tokenId: token.id,
+      secretHash: secret.hash,
+      pepperId: secret.pepperId,
+      createdAt: token.createdAt,
+    });
+    if (request.projects !== undefined && request.projects !== 'all' && request.projects.length > 0) {
+      const links = request.projects.map(({ id, environmentId = null }) => ({ organizationId, tokenId: token.id, projectId: id, environmentId }));
+      await manager.insert(TokenProject, links);
+    }
+  }
+
+  /** By id or short id, among what a caller of this project scope may see; null for everything else. */
+  async find(tenant: Tenant, scope: ProjectScope, id: string): Promise<Token | null> {
+    const [row] = await this.select(tenant, scope, isUuid(id) ? 't.id = $3' : 't.short_id = $3', [id], 'LIMIT 1');
+    return row ?? null;
+  }
+
+  list(tenant: Tenant, scope: ProjectScope, filter: TokenFilter, now: Instant, { order, limit, offset = 0, after }: TokenListing): Promise<Token[]> {
+    const where = toConditions(filter, now);
+    if (after) where.add((at, id) => `(t.created_at, t.id) ${order === 'oldest-first' ? '>' : '<'} (${at}, ${id})`, after.at, after.id);
+    const rest = `ORDER BY ${TOKEN_ORDERS[order]} LIMIT ${Number(limit)} OFFSET ${Number(offset)}`;
+    return this.select(tenant, scope, where.sql, where.parameters, rest);
+  }
+
+  async count(tenant: Tenant, scope: ProjectScope, filter: TokenFilter, now: Instant): Promise<number> {
+    const where = toConditions(filter, now);
+    const [row] = await tenant.manager.query<{ total: string }[]>(
+      `SELECT count(*) AS total FROM api_tokens t WHERE ${WITHIN_TENANT} AND ${where.sql}`,
+      [tenant.organizationId, toIds(scope), ...where.parameters],
+    );
+    return Number(row?.total ?? 0);
+  }
+
+  /** True when this call ended it; false when it was already revoked. */
+  async revoke(tenant: Tenant, id: string, at: Instant, by: string | null, reason: string): Promise<boolean> {
+    const { affected } = await tenant.manager
+      .createQueryBuilder()
+      .update(ApiToken)
+      .set({ revokedAt: at, revokedBy: by, revocationReason: reason, updatedAt: at })
+      .where('organization_id = :organizationId AND id = :id AND revoked_at IS NULL', { organizationId: tenant.organizationId, id })
+      .execute();
+    return affected === 1;
+  }
+
+  /** Counts one use of a limited token; false when none was left or the token ended meanwhile. */
+  async takeUse(tenant: Tenant, id: string): Promise<boolean> {
+    const { affected } = await tenant.manager
+      .createQueryBuilder()
+      .update(ApiToken)
+      .set({ useCount: () => 'use_count + 1' })
+      .where('organization_id = :organizationId AND id = :id AND revoked_at IS NULL AND use_count < uses_limit', {
+        organizationId: tenant.organizationId,
+        id,
+      })
+      .execute();
+    return affected === 1;
+  }
+
+  async replaceHash(tenant: Tenant, old: Buffer, { hash, pepperId }: SecretHash): Promise<void> {
+    await tenant.manager.update(TokenSecret, { organizationId: tenant.organizationId, secretHash: old }, { secretHash: hash, pepperId });
+  }
+
+  /** Conditions may use parameters from $3 on; $1 is the tenant, $2 the projects of the caller. */
+  private async select(tenant: Tenant, scope: ProjectScope, condition: string, parameters: readonly unknown[], rest: string): Promise<Token[]> {
+    const rows = await tenant.manager.query<Record<string, unknown>[]>(
+      `SELECT t.*, (SELECT array_agg(p.key ORDER BY p.key) FROM token_projects tp
+                      JOIN projects p ON p.organization_id = tp.organization_id AND p.id = tp.project_id
+                     WHERE tp.organization_id = t.organization_id AND tp.token_id = t.id) AS project_keys
+         FROM api_tokens t WHERE ${WITHIN_TENANT} AND ${condition} ${rest}`,
+      [tenant.organizationId, toIds(scope), ...parameters],
+    );
+    return rows.map(toToken);
+  }
+}
+
+/** Own organization; and for callers limited to projects, only tokens that are limited to some of these. */
+const WITHIN_TENANT = `t.organization_id = $1 AND ($2::uuid[] IS NULL OR (NOT t.all_projects AND NOT EXISTS (
+  SELECT FROM token_projects beyond
+   WHERE beyond.organization_id = t.organization_id AND beyond.token_id = t.id AND beyond.project_id <> ALL ($2::uuid[]))))`;
+
+function toIds(scope: ProjectScope): readonly string[] | null {
+  return scope === 'all' ? null : scope.map(({ id }) => id);
+}
+
+class Conditions {
+  readonly parameters: unknown[] = [];
+  private readonly parts: string[] = ['true'];
+
+  add(condition: (...placeholders: string[]) => string, ...values: unknown[]): void {
+    const placeholders = values.map((value) => `$${this.parameters.push(value) + 2}`);
+    this.parts.push(condition(...placeholders));
+  }
+
+  get sql(): string {
+    return this.parts.join(' AND ');
+  }
+}
+
+function toConditions(filter: TokenFilter, now: Instant): Conditions {
+  const where = new Conditions();
+  const { kind, ownerId, userId, identityId, projectId, project, environment, state, name } = filter;
+  if (kind !== undefined) where.add((value) => `t.kind = ${value}`, kind);
+  if (userId !== undefined) where.add((value) => `t.user_id = ${value}`, userId);
+  if (identityId !== undefined) where.add((value) => `t.identity_id = ${value}`, identityId);
+  if (name !== undefined) where.add((value) => `t.name = ${value}`, name);
+  if (environment !== undefined) where.add((value) => `t.environment = ${value}`, environment);
+  if (ownerId !== undefined) {
+    where.add((value) => `coalesce(t.user_id, t.project_id, t.identity_id, t.organization_id)::text = lower(${value})`, ownerId);
+  }
+  if (projectId !== undefined) {
+    where.add((value) => `EXISTS (SELECT FROM token_projects f WHERE f.organization_id = t.organization_id AND f.token_id = t.id AND f.project_id = ${value})`, projectId);
+  }
+  if (project !== undefined) {
+    where.add(
+      (value) => `EXISTS (SELECT FROM token_projects f JOIN projects fp ON fp.organization_id = f.organization_id AND fp.id = f.project_id
+        WHERE f.organization_id = t.organization_id AND f.token_id = t.id AND fp.key = ${value})`,
+      project,
+    );
+  }
+  if (state === 'revoked') where.add(() => 't.revoked_at IS NOT NULL');
+  if (state === 'expired') where.add((value) => `t.revoked_at IS NULL AND t.expires_at <= ${value}`, now);
+  if (state === 'active') where.add((value) => `t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > ${value})`, now);
+  return where;
+}
+
+function toBigint(value: number | null): string | null {
+  return value === null ? null : String(value);
+}
+
+function toToken(row: Record<string, unknown>): Token {
+  const text = (column: string): string | null => row[column] as string | null;
+  const number = (column: string): number | null => (row[column] === null ? null : Number(row[column]));
+  const instant = (column: string): Instant | null => row[column] as Instant | null;
+  return {
+    organizationId: row['organization_id'] as string,
+    id: row['id'] as string,
+    shortId: text('short_id'),
+    kind: row['kind'] as TokenKind,
+    name: text('name'),
+    description: text('description'),
+    ownerId: (text('user_id') ?? text('project_id') ?? text('identity_id') ?? text('organization_id')) as string,
+    userId: text('user_id'),
+    parentId: text('parent_id'),
+    projects: row['all_projects'] ? ['*'] : ((row['project_keys'] as string[] | null) ?? []),
+    environment: text('environment'),
+    permissions: row['permissions'] as string[] | null,
+    roleId: text('role_id'),
+    hint: row['hint'] as string,
+    allowedAddresses: row['allowed_addresses'] as string[] | null,
+    ttlSeconds: number('ttl_seconds'),
+    maxTtlSeconds: number('max_ttl_seconds'),
+    expiresAt: instant('expires_at'),
+    usesLimit: number('uses_limit'),
+    useCount: Number(row['use_count']),
+    lastUsedAt: instant('last_used_at'),
+    lastUsedIp: text('last_used_ip'),
+    lastUsedUserAgent: text('last_used_user_agent'),
+    renewedAt: instant('renewed_at'),
+    createdAt: row['created_at'] as Instant,
+    createdBy: row['created_by'] as string,
+    updatedAt: row['updated_at'] as Instant,
+    revokedAt: instant('revoked_at'),
+    revokedBy: text('revoked_by'),
+    revocationReason: text('revocation_reason'),
+    attributes: row['attributes'] as Record<string, unknown>,
+  };
+}

@@ -1,0 +1,80 @@
+import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Database } from '../kernel/database/database.js';
+import type { Instant } from '../kernel/instant.js';
+
+const FLUSH_EVERY_MS = 5_000;
+
+interface Use {
+  readonly organizationId: string;
+  at: Instant;
+  ip: string | null;
+  userAgent: string | null;
+  count: number;
+}
+
+/** Remembers when tokens were last used and writes it in batches, apart from any request; at most 5 s behind. */
+@Injectable()
+export class LastUse implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly logger = new Logger('LastUse');
+  private uses = new Map<string, Use>();
+  private timer: NodeJS.Timeout | null = null;
+
+  constructor(private readonly database: Database) {}
+
+  onApplicationBootstrap(): void {
+    this.timer = setInterval(() => void this.flush(), FLUSH_EVERY_MS);
+    this.timer.unref();
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    if (this.timer) clearInterval(this.timer);
+    await this.flush();
+  }
+
+  /** `counted` says that the use is in the database already, as with use-limited tokens. */
+  record(organizationId: string, tokenId: string, use: { at: Instant; ip: string | null; userAgent: string | null; counted: boolean }): void {
+    const known = this.uses.get(tokenId);
+    const added = use.counted ? 0 : 1;
+    if (known) Object.assign(known, { at: use.at, ip: use.ip, userAgent: use.userAgent, count: known.count + added });
+    else this.uses.set(tokenId, { organizationId, at: use.at, ip: use.ip, userAgent: use.userAgent, count: added });
+  }
+
+  /** Writes all that is remembered; what cannot be written now is kept for the next time. */
+  async flush(): Promise<void> {
+    const uses = this.uses;
+    this.uses = new Map();
+    const organizations = new Map<string, [string, Use][]>();
+    for (const entry of uses) {
+      const batch = organizations.get(entry[1].organizationId);
+      if (batch) batch.push(entry);
+      else organizations.set(entry[1].organizationId, [entry]);
+    }
+    for (const [organizationId, batch] of organizations) {
+      try {
+        await this.write(organizationId, batch);
+      } catch (error) {
+        this.logger.warn(`last uses could not be written and are kept: ${error instanceof Error ? error.message : 'unknown error'}`);
+        for (const [tokenId, use] of batch) this.restore(tokenId, use);
+      }
+    }
+  }
+
+  private restore(tokenId: string, earlier: Use): void {
+    const later = this.uses.get(tokenId);
+    if (later) later.count += earlier.count;
+    else this.uses.set(tokenId, earlier);
+  }
+
+  private async write(organizationId: string, batch: readonly [string, Use][]): Promise<void> {
+    const column = <T>(read: (use: Use) => T): T[] => batch.map(([, use]) => read(use));
+    await this.database.inOrganization(organizationId, async ({ manager }) => {
+      await manager.query(
+        `UPDATE api_tokens t
+            SET last_used_at = greatest(t.last_used_at, u.at), last_used_ip = u.ip, last_used_user_agent = u.user_agent, use_count = t.use_count + u.count
+           FROM unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::bigint[]) AS u (id, at, ip, user_agent, count)
+          WHERE t.organization_id = $1 AND t.id = u.id`,
+        [organizationId, batch.map(([id]) => id), column(({ at }) => at.toPostgres()), column(({ ip }) => ip), column(({ userAgent }) => userAgent), column(({ count }) => count)],
+      );
+    });
+  }
+}

@@ -1,0 +1,133 @@
+import { Injectable } from '@nestjs/common';
+import { AuditLog } from '../audit/audit-log.js';
+import { Clock } from '../kernel/clock.js';
+import { Database, type Tenant } from '../kernel/database/database.js';
+import { newId } from '../kernel/ids.js';
+import { ApiTokenRepository, type TokenFilter, type TokenListing } from './api-token.repository.js';
+import { requireHeld } from './permissions.js';
+import { BeyondProjects, TokenNotFound } from './token.errors.js';
+import { drawSecret, hintOf, SecretHasher } from './token-secret.js';
+import type { Caller, MintedToken, MintRequest, Token } from './token.js';
+
+/** Mints, lists and revokes tokens of every kind. A change and its audit event are committed together or not at all. */
+@Injectable()
+export class TokenEngine {
+  constructor(
+    private readonly database: Database,
+    private readonly tokens: ApiTokenRepository,
+    private readonly audit: AuditLog,
+    private readonly hasher: SecretHasher,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Mints a token that never exceeds its caller: not in permissions (`PermissionExceeded` names what is missing), not
+   * in projects. Its secret is in the answer and nowhere else.
+   */
+  mint(caller: Caller, request: MintRequest): Promise<MintedToken> {
+    return this.database.inOrganization(caller.organizationId, (tenant) => this.mintIn(tenant, caller, request));
+  }
+
+  /** The same within a transaction of the caller's organization that has begun. */
+  async mintIn(tenant: Tenant, caller: Caller, request: MintRequest): Promise<MintedToken> {
+    const bounded = { ...request, projects: projectsWithin(caller, request.projects) };
+    const permissions = permissionsWithin(caller, request.permissions);
+    const secret = drawSecret(request.secretPrefix);
+    const now = this.clock.now();
+    const { owner } = request;
+    const userId = 'userId' in owner ? owner.userId : null;
+    const token: Token = {
+      organizationId: tenant.organizationId,
+      id: newId(),
+      shortId: request.shortId ?? null,
+      kind: request.kind,
+      name: request.name ?? null,
+      description: request.description ?? null,
+      ownerId: userId ?? ('projectId' in owner ? owner.projectId : 'identityId' in owner ? owner.identityId : tenant.organizationId),
+      userId,
+      parentId: caller.tokenId,
+      projects: bounded.projects === 'all' ? ['*'] : bounded.projects.map(({ key }) => key).sort(),
+      environment: request.environment ?? null,
+      permissions,
+      roleId: request.roleId ?? null,
+      hint: hintOf(secret, request.secretPrefix),
+      allowedAddresses: request.allowedAddresses ?? null,
+      ttlSeconds: request.ttlSeconds ?? null,
+      maxTtlSeconds: request.maxTtlSeconds ?? null,
+      expiresAt: request.expiresAt ?? null,
+      usesLimit: request.usesLimit ?? null,
+      useCount: 0,
+      lastUsedAt: null,
+      lastUsedIp: null,
+      lastUsedUserAgent: null,
+      renewedAt: null,
+      createdAt: now,
+      createdBy: caller.actor.id ?? tenant.organizationId,
+      updatedAt: now,
+      revokedAt: null,
+      revokedBy: null,
+      revocationReason: null,
+      attributes: request.attributes ?? {},
+    };
+    await this.tokens.insert(tenant, token, bounded, this.hasher.hash(secret));
+    await this.audit.append(tenant, caller.actor, {
+      action: 'token.minted',
+      target: { kind: 'token', id: token.id },
+      details: describe(token),
+    });
+    return { token, secret };
+  }
+
+  /** Ends the token at once and for good. False when it had been revoked before: then nothing changes. */
+  async revoke(caller: Caller, tokenId: string, reason = 'unspecified'): Promise<{ token: Token; changed: boolean }> {
+    return this.database.inOrganization(caller.organizationId, async (tenant) => {
+      const token = await this.findIn(tenant, caller, tokenId);
+      const now = this.clock.now();
+      const changed = await this.tokens.revoke(tenant, token.id, now, caller.actor.id, reason);
+      if (!changed) return { token, changed };
+      await this.audit.append(tenant, caller.actor, { action: 'token.revoked', target: { kind: 'token', id: token.id }, details: { reason } });
+      return { token: { ...token, revokedAt: now, revokedBy: caller.actor.id, revocationReason: reason, updatedAt: now }, changed };
+    });
+  }
+
+  /** By id or short id. `TokenNotFound` where it is absent, another organization's, or beyond the caller's projects. */
+  find(caller: Caller, tokenId: string): Promise<Token> {
+    return this.database.inOrganization(caller.organizationId, (tenant) => this.findIn(tenant, caller, tokenId));
+  }
+
+  list(caller: Caller, filter: TokenFilter, listing: TokenListing): Promise<Token[]> {
+    return this.database.inOrganization(caller.organizationId, (tenant) =>
+      this.tokens.list(tenant, caller.projects, filter, this.clock.now(), listing));
+  }
+
+  count(caller: Caller, filter: TokenFilter): Promise<number> {
+    return this.database.inOrganization(caller.organizationId, (tenant) => this.tokens.count(tenant, caller.projects, filter, this.clock.now()));
+  }
+
+  private async findIn(tenant: Tenant, caller: Caller, tokenId: string): Promise<Token> {
+    const token = await this.tokens.find(tenant, caller.projects, tokenId);
+    if (!token) throw new TokenNotFound(tokenId);
+    return token;
+  }
+}
+
+/** Whoever is limited to projects hands on that limit, or a narrower one. */
+function projectsWithin(caller: Caller, requested: MintRequest['projects'] = 'all'): NonNullable<MintRequest['projects']> {
+  if (caller.projects === 'all') return requested;
+  if (requested === 'all') return caller.projects;
+  const own = new Set(caller.projects.map(({ id }) => id));
+  if (requested.some(({ id }) => !own.has(id))) throw new BeyondProjects();
+  return requested;
+}
+
+/** A caller with fewer permissions than its owner hands on no more than its own. */
+function permissionsWithin(caller: Caller, requested: MintRequest['permissions']): readonly string[] | null {
+  if (requested === 'owner') return caller.narrowed ? [...caller.permissions].sort() : null;
+  requireHeld(caller.permissions, requested);
+  return [...new Set(requested)].sort();
+}
+
+function describe(token: Token): Record<string, unknown> {
+  const { kind, name, ownerId, projects, environment, permissions, hint, expiresAt, usesLimit } = token;
+  return { kind, name, ownerId, projects, environment, permissions, hint, expiresAt, usesLimit };
+}

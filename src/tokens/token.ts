@@ -1,0 +1,102 @@
+import type { Actor } from '../audit/actor.js';
+import type { Instant } from '../kernel/instant.js';
+
+export const TOKEN_KINDS = ['user', 'project', 'machine-identity', 'organization', 'auth-method'] as const;
+export type TokenKind = (typeof TOKEN_KINDS)[number];
+
+/** Whose token it is: a person, a project or a machine; the organization itself where none is named. */
+export type TokenOwner =
+  | { readonly userId: string }
+  | { readonly projectId: string }
+  | { readonly identityId: string }
+  | { readonly organization: true };
+
+export interface ProjectRef {
+  readonly id: string;
+  readonly key: string;
+}
+
+/** `all`, or exactly these, be they none. */
+export type ProjectScope = 'all' | readonly ProjectRef[];
+
+export type TokenState = 'active' | 'expired' | 'revoked';
+
+/** A token as anyone may see it: neither secret nor hash. */
+export interface Token {
+  readonly organizationId: string;
+  readonly id: string;
+  readonly shortId: string | null;
+  readonly kind: TokenKind;
+  readonly name: string | null;
+  readonly description: string | null;
+  /** The person, project, machine or organization whose token it is. */
+  readonly ownerId: string;
+  readonly userId: string | null;
+  readonly parentId: string | null;
+  /** Keys of its projects; `['*']` for all. */
+  readonly projects: readonly string[];
+  readonly environment: string | null;
+  /** Its own list; null where it has none beside its role and owner. */
+  readonly permissions: readonly string[] | null;
+  readonly roleId: string | null;
+  readonly hint: string;
+  readonly allowedAddresses: readonly string[] | null;
+  readonly ttlSeconds: number | null;
+  readonly maxTtlSeconds: number | null;
+  readonly expiresAt: Instant | null;
+  readonly usesLimit: number | null;
+  readonly useCount: number;
+  readonly lastUsedAt: Instant | null;
+  readonly lastUsedIp: string | null;
+  readonly lastUsedUserAgent: string | null;
+  readonly renewedAt: Instant | null;
+  readonly createdAt: Instant;
+  readonly createdBy: string;
+  readonly updatedAt: Instant;
+  readonly revokedAt: Instant | null;
+  readonly revokedBy: string | null;
+  readonly revocationReason: string | null;
+  /** What a door wrote to echo it later. */
+  readonly attributes: Readonly<Record<string, unknown>>;
+}
+
+/** A token and the only showing of its secret. */
+export interface MintedToken {
+  readonly token: Token;
+  readonly secret: string;
+}
+
+/** What to mint. Whatever is left out is not limited, except that nothing exceeds the caller. */
+export interface MintRequest {
+  readonly kind: TokenKind;
+  readonly owner: TokenOwner;
+  /** The look before the secret, such as `api_`. */
+  readonly secretPrefix: string;
+  readonly shortId?: string;
+  readonly name?: string | null;
+  readonly description?: string | null;
+  /** `owner`: whatever its owner may do at the time of use. */
+  readonly permissions: readonly string[] | 'owner';
+  /** Bounds it by a role as the role is at the time of use. */
+  readonly roleId?: string | null;
+  readonly projects?: readonly (ProjectRef & { readonly environmentId?: string })[] | 'all';
+  readonly environment?: string | null;
+  readonly allowedAddresses?: readonly string[] | null;
+  readonly ttlSeconds?: number | null;
+  readonly maxTtlSeconds?: number | null;
+  readonly expiresAt?: Instant | null;
+  readonly usesLimit?: number | null;
+  readonly attributes?: Readonly<Record<string, unknown>>;
+}
+
+/** Who asks the engine, and what they hold at this moment. */
+export interface Caller {
+  readonly organizationId: string;
+  readonly actor: Actor;
+  readonly permissions: ReadonlySet<string>;
+  /** True where the permissions are fewer than the owner of the credential holds. */
+  readonly narrowed: boolean;
+  readonly projects: ProjectScope;
+  /** The token the caller acts with; null for a session. */
+  readonly tokenId: string | null;
+}

@@ -1,0 +1,100 @@
+import type { Instant } from '../kernel/instant.js';
+import { isAllowedAddress } from './address-list.js';
+import { allowedByAll, permissionsOfRole } from './permissions.js';
+import type { TokenFacts } from './token-facts.js';
+import type { ProjectScope, TokenKind } from './token.js';
+
+export type InactiveReason =
+  | 'unknown'
+  | 'expired'
+  | 'revoked'
+  | 'owner-gone'
+  | 'owner-disabled'
+  | 'organization-suspended'
+  | 'environment-gone'
+  | 'address-not-allowed'
+  | 'uses-spent';
+
+/** What a live token is and may do at this moment. */
+export interface VerifiedToken {
+  readonly organization: { readonly id: string; readonly slug: string; readonly name: string; readonly platform: boolean };
+  readonly id: string;
+  readonly shortId: string | null;
+  readonly kind: TokenKind;
+  readonly name: string | null;
+  readonly description: string | null;
+  readonly ownerId: string;
+  /** The person it acts for; null for a token without a person. */
+  readonly user: { readonly id: string; readonly email: string; readonly name: string } | null;
+  readonly identityId: string | null;
+  readonly projects: ProjectScope;
+  readonly environment: string | null;
+  readonly permissions: ReadonlySet<string>;
+  /** True where its permissions are fewer than its owner's. */
+  readonly narrowed: boolean;
+  readonly expiresAt: Instant | null;
+  readonly createdAt: Instant;
+  readonly updatedAt: Instant;
+  readonly attributes: Readonly<Record<string, unknown>>;
+}
+
+export type Verdict =
+  | { readonly active: false; readonly reason: InactiveReason }
+  | { readonly active: true; readonly token: VerifiedToken };
+
+/**
+ * Judges a token at an instant. Refused first, earned after: whatever is absent or gone refuses.
+ * `address` is where the token is used from; null where that cannot be known, and then it is not judged.
+ */
+export function judge(facts: TokenFacts, now: Instant, address: string | null): Verdict {
+  const reason = refusal(facts, now, address);
+  return reason ? { active: false, reason } : { active: true, token: toVerifiedToken(facts) };
+}
+
+function refusal(facts: TokenFacts, now: Instant, address: string | null): InactiveReason | null {
+  if (facts.revoked_at) return 'revoked';
+  if (facts.expires_at && !now.isBefore(facts.expires_at)) return 'expired';
+  if (facts.organization_suspended_at) return 'organization-suspended';
+  if (!facts.owner_exists) return 'owner-gone';
+  if (facts.owner_disabled_at) return 'owner-disabled';
+  if (!facts.environment_exists) return 'environment-gone';
+  if (address !== null && !isAllowedAddress(address, facts.allowed_addresses)) return 'address-not-allowed';
+  if (address !== null && !isAllowedAddress(address, facts.owner_allowed_addresses)) return 'address-not-allowed';
+  if (facts.uses_limit !== null && Number(facts.use_count) >= Number(facts.uses_limit)) return 'uses-spent';
+  return null;
+}
+
+function toVerifiedToken(facts: TokenFacts): VerifiedToken {
+  const platform = facts.organization_platform;
+  const own = facts.permissions === null ? null : new Set(facts.permissions);
+  const tokenRole = toRoleBound(facts.token_role_key, facts.token_role_permissions, platform);
+  return {
+    organization: { id: facts.organization_id, slug: facts.organization_slug, name: facts.organization_name, platform },
+    id: facts.id,
+    shortId: facts.short_id,
+    kind: facts.kind,
+    name: facts.name,
+    description: facts.description,
+    ownerId: facts.user_id ?? facts.project_id ?? facts.identity_id ?? facts.organization_id,
+    user: facts.user_id === null ? null : { id: facts.user_id, email: facts.user_email ?? '', name: facts.user_name ?? '' },
+    identityId: facts.identity_id,
+    projects: facts.all_projects ? 'all' : (facts.project_ids ?? []).map((id, index) => ({ id, key: facts.project_keys?.[index] ?? '' })),
+    environment: facts.environment,
+    permissions: allowedByAll([own, tokenRole, ownerBound(facts, platform)]),
+    narrowed: own !== null || tokenRole !== null,
+    expiresAt: facts.expires_at,
+    createdAt: facts.created_at,
+    updatedAt: facts.updated_at,
+    attributes: facts.attributes,
+  };
+}
+
+/** People and machines bound their tokens by the role they have now; one without a role has nothing to give. */
+function ownerBound(facts: TokenFacts, platform: boolean): ReadonlySet<string> | null {
+  if (facts.user_id === null && facts.identity_id === null) return null;
+  return toRoleBound(facts.owner_role_key, facts.owner_role_permissions, platform) ?? new Set();
+}
+
+function toRoleBound(key: string | null, permissions: readonly string[] | null, platform: boolean): ReadonlySet<string> | null {
+  return key === null ? null : permissionsOfRole({ key, permissions: permissions ?? [] }, platform);
+}
