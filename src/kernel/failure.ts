@@ -24,7 +24,7 @@ export interface Failures {
   /** The caller would grant what it does not hold. */
   'permission-exceeded': { readonly permissions: readonly string[] };
   /** This sort of credential may not do this, whatever it is allowed otherwise. */
-  'caller-refused': { readonly reason: 'session-required' | 'limited-to-projects' | 'user-required' };
+  'caller-refused': { readonly reason: 'session-required' | 'limited-to-projects' | 'user-required' | 'own-life' };
   'request-malformed': { readonly reason: string };
   'body-malformed': { readonly reason: string; readonly body: string };
   'body-too-large': Record<string, never>;

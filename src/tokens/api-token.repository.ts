@@ -5,7 +5,7 @@ import type { Instant } from '../kernel/instant.js';
 import type { Cursor } from '../kernel/page.js';
 import { ApiToken, TokenProject, TokenSecret } from './api-token.entity.js';
 import type { SecretHash } from './token-secret.js';
-import type { MintRequest, ProjectScope, Token, TokenKind, TokenState } from './token.js';
+import type { MintRequest, ProjectScope, Token, TokenChange, TokenKind, TokenState } from './token.js';
 
 export interface TokenFilter {
   readonly kind?: TokenKind;
@@ -79,9 +79,11 @@ export class ApiTokenRepository {
     }
   }
 
-  /** By id or short id, among what a caller of this project scope may see; null for everything else. */
-  async find(tenant: Tenant, scope: ProjectScope, id: string): Promise<Token | null> {
-    const [row] = await this.select(tenant, scope, isUuid(id) ? 't.id = $3' : 't.short_id = $3', [id], 'LIMIT 1');
+  /** By id or short id, among what a caller of this project scope may see and the filter lets through; null for everything else. */
+  async find(tenant: Tenant, scope: ProjectScope, id: string, filter: TokenFilter, now: Instant): Promise<Token | null> {
+    const where = toConditions(filter, now);
+    where.add((value) => (isUuid(id) ? `t.id = ${value}` : `t.short_id = ${value}`), id);
+    const [row] = await this.select(tenant, scope, where.sql, where.parameters, 'LIMIT 1');
     return row ?? null;
   }
 
@@ -99,6 +101,17 @@ export class ApiTokenRepository {
       [tenant.organizationId, toIds(scope), ...where.parameters],
     );
     return Number(row?.total ?? 0);
+  }
+
+  async update(tenant: Tenant, id: string, change: TokenChange, at: Instant): Promise<void> {
+    const { name, description, expiresAt } = change;
+    const set = { ...(name !== undefined && { name }), ...(description !== undefined && { description }), ...(expiresAt !== undefined && { expiresAt }) };
+    await tenant.manager
+      .createQueryBuilder()
+      .update(ApiToken)
+      .set({ ...set, updatedAt: at })
+      .where('organization_id = :organizationId AND id = :id', { organizationId: tenant.organizationId, id })
+      .execute();
   }
 
   /** True when this call ended it; false when it was already revoked. */

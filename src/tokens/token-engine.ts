@@ -3,11 +3,18 @@ import { AuditLog } from '../audit/audit-log.js';
 import { Clock } from '../kernel/clock.js';
 import { Database, type Tenant } from '../kernel/database/database.js';
 import { newId } from '../kernel/ids.js';
+import type { Instant } from '../kernel/instant.js';
 import { ApiTokenRepository, type TokenFilter, type TokenListing } from './api-token.repository.js';
 import { requireHeld } from './permissions.js';
-import { BeyondProjects, TokenNotFound } from './token.errors.js';
+import { BeyondProjects, LifeNotOwn, TokenNotFound } from './token.errors.js';
 import { drawSecret, hintOf, SecretHasher } from './token-secret.js';
-import type { Caller, MintedToken, MintRequest, Token } from './token.js';
+import type { Caller, MintedToken, MintRequest, Token, TokenChange } from './token.js';
+
+export interface RevokeOptions {
+  readonly reason?: string;
+  /** Only a token that this lets through. */
+  readonly within?: TokenFilter;
+}
 
 /** Mints, lists and revokes tokens of every kind. A change and its audit event are committed together or not at all. */
 @Injectable()
@@ -79,9 +86,9 @@ export class TokenEngine {
   }
 
   /** Ends the token at once and for good. False when it had been revoked before: then nothing changes. */
-  async revoke(caller: Caller, tokenId: string, reason = 'unspecified'): Promise<{ token: Token; changed: boolean }> {
+  async revoke(caller: Caller, tokenId: string, { reason = 'unspecified', within = {} }: RevokeOptions = {}): Promise<{ token: Token; changed: boolean }> {
     return this.database.inOrganization(caller.organizationId, async (tenant) => {
-      const token = await this.findIn(tenant, caller, tokenId);
+      const token = await this.findIn(tenant, caller, tokenId, within);
       const now = this.clock.now();
       const changed = await this.tokens.revoke(tenant, token.id, now, caller.actor.id, reason);
       if (!changed) return { token, changed };
@@ -90,9 +97,24 @@ export class TokenEngine {
     });
   }
 
-  /** By id or short id. `TokenNotFound` where it is absent, another organization's, or beyond the caller's projects. */
-  find(caller: Caller, tokenId: string): Promise<Token> {
-    return this.database.inOrganization(caller.organizationId, (tenant) => this.findIn(tenant, caller, tokenId));
+  /** Changes what is named. Nobody prolongs the life of the token they act with (`LifeNotOwn`). */
+  update(caller: Caller, tokenId: string, change: TokenChange, within: TokenFilter = {}): Promise<Token> {
+    return this.database.inOrganization(caller.organizationId, async (tenant) => {
+      const token = await this.findIn(tenant, caller, tokenId, within);
+      if (change.expiresAt !== undefined && token.id === caller.tokenId && isLater(change.expiresAt, token.expiresAt)) throw new LifeNotOwn();
+      const now = this.clock.now();
+      await this.tokens.update(tenant, token.id, change, now);
+      await this.audit.append(tenant, caller.actor, { action: 'token.updated', target: { kind: 'token', id: token.id }, details: { ...change } });
+      return { ...token, ...change, updatedAt: now };
+    });
+  }
+
+  /**
+   * By id or short id. `TokenNotFound` where it is absent, another organization's, beyond the caller's projects or
+   * not let through by the filter.
+   */
+  find(caller: Caller, tokenId: string, within: TokenFilter = {}): Promise<Token> {
+    return this.database.inOrganization(caller.organizationId, (tenant) => this.findIn(tenant, caller, tokenId, within));
   }
 
   list(caller: Caller, filter: TokenFilter, listing: TokenListing): Promise<Token[]> {
@@ -104,11 +126,16 @@ export class TokenEngine {
     return this.database.inOrganization(caller.organizationId, (tenant) => this.tokens.count(tenant, caller.projects, filter, this.clock.now()));
   }
 
-  private async findIn(tenant: Tenant, caller: Caller, tokenId: string): Promise<Token> {
-    const token = await this.tokens.find(tenant, caller.projects, tokenId);
+  private async findIn(tenant: Tenant, caller: Caller, tokenId: string, within: TokenFilter): Promise<Token> {
+    const token = await this.tokens.find(tenant, caller.projects, tokenId, within, this.clock.now());
     if (!token) throw new TokenNotFound(tokenId);
     return token;
   }
+}
+
+/** Null never comes. */
+function isLater(instant: Instant | null, than: Instant | null): boolean {
+  return than !== null && (instant === null || than.isBefore(instant));
 }
 
 /** Whoever is limited to projects hands on that limit, or a narrower one. */

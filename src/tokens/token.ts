@@ -89,6 +89,14 @@ export interface MintRequest {
   readonly attributes?: Readonly<Record<string, unknown>>;
 }
 
+/** What to change of a token; what is left out stays. */
+export interface TokenChange {
+  readonly name?: string | null;
+  readonly description?: string | null;
+  /** Null: never. */
+  readonly expiresAt?: Instant | null;
+}
+
 /** Who asks the engine, and what they hold at this moment. */
 export interface Caller {
   readonly organizationId: string;

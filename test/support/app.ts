@@ -1,0 +1,51 @@
+import { Writable } from 'node:stream';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { createApplication } from '../../src/application.js';
+import { openEmbedded, openServer } from '../../src/kernel/database/open-database.js';
+import { Passwords } from '../../src/users/passwords.js';
+import { SettableClock } from './settable-clock.js';
+
+export const PUBLIC_URL = 'http://gatehouse.test';
+
+export interface TestApp {
+  readonly app: NestFastifyApplication;
+  readonly clock: SettableClock;
+  /** Everything the application has logged, at the finest level. */
+  readonly log: readonly string[];
+}
+
+let shared: Promise<TestApp> | null = null;
+
+/** The one application of this worker: tests share it and keep apart by organization. */
+export function theApp(): Promise<TestApp> {
+  shared ??= startApp();
+  return shared;
+}
+
+/** The application where a test has started it. */
+export function theStartedApp(): Promise<TestApp> | null {
+  return shared;
+}
+
+async function startApp(): Promise<TestApp> {
+  const url = process.env['GATEHOUSE_TEST_DATABASE'];
+  const database = url ? await openServer(url) : await openEmbedded(null);
+  const clock = new SettableClock();
+  const log: string[] = [];
+  const logTo = new Writable({
+    write: (chunk: Buffer, _, done) => {
+      log.push(chunk.toString());
+      done();
+    },
+  });
+  const app = await createApplication({
+    config: { logLevel: 'trace', publicUrl: PUBLIC_URL, trustedProxies: ['10.255.255.1'] },
+    secretKeys: ['test-key-0123456789-abcdefghijklmnopqrstuvwxyz'],
+    database,
+    clock,
+    logTo,
+  });
+  // The cost of 12 would make every test with a login take a second; what it protects is tested by itself.
+  Object.assign(app.get(Passwords), { cost: 4 });
+  return { app, clock, log };
+}

@@ -1,0 +1,25 @@
+import { Clock } from '../../src/kernel/clock.js';
+import { Instant } from '../../src/kernel/instant.js';
+
+/** The real time until it is set or moved; `reset` lets it run again. */
+export class SettableClock extends Clock {
+  private fixed: Instant | null = null;
+
+  override now(): Instant {
+    return this.fixed ?? super.now();
+  }
+
+  set(instant: Instant | string): void {
+    const parsed = typeof instant === 'string' ? Instant.parse(instant) : instant;
+    if (!parsed) throw new Error(`not an instant: ${String(instant)}`);
+    this.fixed = parsed;
+  }
+
+  advance(seconds: number): void {
+    this.fixed = this.now().plusSeconds(seconds);
+  }
+
+  reset(): void {
+    this.fixed = null;
+  }
+}
