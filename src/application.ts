@@ -48,7 +48,7 @@ export async function createApplication({ config, secretKeys, database, clock = 
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: PATH_PARAMETER_LENGTH_MAX },
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => filter?.answer(error, request, reply),
   });
-  const server = adapter.getInstance() as unknown as FastifyInstance;
+  const server: FastifyInstance = adapter.getInstance();
   foundations.routes.watch(server);
   prepareIntake(server, foundations.doors);
   logRequests(server);

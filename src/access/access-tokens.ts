@@ -39,7 +39,7 @@ export class AccessTokens {
       jwtFromRequest: (request) => (request as unknown as { accessToken: string }).accessToken,
       secretOrKeyProvider: (_, token: string, done) => {
         // The types know strings only; a KeyObject spares a costly guess of the key's kind at each reading.
-        this.keyOf(token).then((key) => done(null, key as unknown as string), (error: unknown) => done(error));
+        this.keyOf(token).then((key) => done(null, key as string), (error: unknown) => done(error));
       },
       algorithms: ['ES256'],
       issuer: publicUrl.value,
@@ -47,7 +47,7 @@ export class AccessTokens {
       // Judged below, by the service's own clock.
       ignoreExpiration: true,
     };
-    this.strategy = new passportJwt.Strategy(options, (payload: unknown, done) => done(null, payload as object));
+    this.strategy = new passportJwt.Strategy(options, (payload: unknown, done) => done(null, payload));
   }
 
   sign(session: { userId: string; organizationId: string; sessionId: string; scope: Iterable<string> }): string {
@@ -80,7 +80,7 @@ export class AccessTokens {
       const attempt = Object.create(this.strategy) as passportJwt.Strategy;
       attempt.success = (payload: unknown) => resolve(payload as Partial<AccessClaims>);
       attempt.fail = () => resolve(null);
-      attempt.error = (error: unknown) => (error instanceof NotOurs ? resolve(null) : reject(error as Error));
+      attempt.error = (error: Error) => (error instanceof NotOurs ? resolve(null) : reject(error));
       attempt.authenticate({ accessToken: token } as unknown as Request);
     });
   }

@@ -22,7 +22,7 @@ export class InventoryController {
   @Get()
   @RequirePermission('token:read', { limitedCallers: true })
   @ApiOperation({ summary: 'Every token of the organization, of all kinds, newest first' })
-  @ApiOkResponse({ type: InventoryPage })
+  @ApiOkResponse({ description: 'A page of tokens.', type: InventoryPage })
   @ApiProblems(400, 401, 403)
   async list(@CurrentPrincipal() principal: Principal, @Query() query: TokenQuery): Promise<InventoryPage> {
     const { kind, owner_id: ownerId, project, environment, state } = query;
@@ -35,7 +35,7 @@ export class InventoryController {
   @Get(':id')
   @RequirePermission('token:read', { limitedCallers: true })
   @ApiOperation({ summary: 'One token' })
-  @ApiOkResponse({ type: InventoryToken })
+  @ApiOkResponse({ description: 'The token.', type: InventoryToken })
   @ApiProblems(401, 403, 404)
   async get(@CurrentPrincipal() principal: Principal, @Param('id') id: string): Promise<InventoryToken> {
     return toInventoryToken(await this.tokens.find(principal, id), this.clock.now());

@@ -25,7 +25,7 @@ export class IntrospectionController {
   @ApiOperation({ summary: 'Is this token good, whose is it, what may it do? (RFC 7662)' })
   @ApiConsumes('application/x-www-form-urlencoded')
   @ApiBody({ type: PresentedToken })
-  @ApiOkResponse({ type: Introspection })
+  @ApiOkResponse({ description: 'What is known of the token, or only that it is not active.', type: Introspection })
   @ApiProblems(401, 403, 413, 415)
   async introspect(@CurrentPrincipal() principal: Principal, @Body() { token }: PresentedToken): Promise<Introspection> {
     // The token's user is not the sender of this request, so the sender's address says nothing about it.

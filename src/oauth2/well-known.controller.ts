@@ -13,7 +13,7 @@ export class WellKnownController {
   @Public()
   @Header('cache-control', 'public, max-age=300')
   @ApiOperation({ summary: 'Public keys that verify our JWTs (RFC 7517)' })
-  @ApiOkResponse({ schema: { type: 'object', example: { keys: [{ kty: 'EC', crv: 'P-256', kid: '…', alg: 'ES256', use: 'sig', x: '…', y: '…' }] } } })
+  @ApiOkResponse({ description: 'The key set.', schema: { type: 'object', example: { keys: [{ kty: 'EC', crv: 'P-256', kid: '…', alg: 'ES256', use: 'sig', x: '…', y: '…' }] } } })
   @ApiProblems()
   jwks(): object {
     return this.keys.jwks;

@@ -17,7 +17,7 @@ export class HealthController {
   @Get('live')
   @Public()
   @ApiOperation({ summary: 'The process runs' })
-  @ApiOkResponse({ type: Health })
+  @ApiOkResponse({ description: 'It does.', type: Health })
   @ApiProblems()
   live(): Health {
     return { status: 'ok' };
@@ -26,7 +26,7 @@ export class HealthController {
   @Get('ready')
   @Public()
   @ApiOperation({ summary: 'The service can serve: its database answers' })
-  @ApiOkResponse({ type: Health })
+  @ApiOkResponse({ description: 'It can.', type: Health })
   @ApiProblems()
   async ready(): Promise<Health> {
     await this.database.query('SELECT 1');

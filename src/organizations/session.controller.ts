@@ -21,7 +21,7 @@ export class SessionController {
   @HttpCode(200)
   @Public()
   @ApiOperation({ summary: 'Log in with e-mail address and password' })
-  @ApiOkResponse({ type: SessionStarted })
+  @ApiOkResponse({ description: 'The session has started.', type: SessionStarted })
   @ApiProblems(400, 401, 413, 415)
   async login(@Body() body: Login, @Req() request: FastifyRequest): Promise<SessionStarted> {
     return toSessionStarted(await this.logins.login(body, originOf(request)));
@@ -31,7 +31,7 @@ export class SessionController {
   @HttpCode(200)
   @Public()
   @ApiOperation({ summary: 'Exchange the refresh token for a new pair' })
-  @ApiOkResponse({ type: SessionStarted })
+  @ApiOkResponse({ description: 'The session goes on with these.', type: SessionStarted })
   @ApiProblems(400, 401, 413, 415)
   async refresh(@Body() body: Refresh, @Req() request: FastifyRequest): Promise<SessionStarted> {
     return toSessionStarted(await this.sessions.refresh(body.refresh_token, originOf(request)));
@@ -50,7 +50,7 @@ export class SessionController {
   @Get('me')
   @RequirePermission('profile:read', { limitedCallers: true })
   @ApiOperation({ summary: 'Who this credential is and what it may do now' })
-  @ApiOkResponse({ type: Me })
+  @ApiOkResponse({ description: 'The caller.', type: Me })
   @ApiProblems(401)
   me(@CurrentPrincipal() { user, organization, permissions, token }: Principal): Me {
     return {

@@ -26,7 +26,7 @@ export class Login {
 
 export class Refresh {
   @ApiProperty({ example: 'rft_…' })
-  @Satisfies(plainText({ min: 1, max: 512 }))
+  @Satisfies(plainText({ min: 1, max: 4096 }))
   refresh_token!: string;
 }
 

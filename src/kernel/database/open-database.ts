@@ -15,12 +15,13 @@ const SESSION_SETTINGS = [
 ];
 
 /** Instants keep their microseconds; everything else as `pg` reads it by default. */
+const TIMESTAMPTZ: number = types.builtins.TIMESTAMPTZ;
 const INSTANTS: CustomTypesConfig = {
   getTypeParser: (oid: number, format?: 'text' | 'binary') =>
-    oid === types.builtins.TIMESTAMPTZ && format !== 'binary'
+    oid === TIMESTAMPTZ && format !== 'binary'
       ? (text: string) => Instant.parse(text)
       : (types.getTypeParser as (oid: number, format?: string) => unknown)(oid, format),
-} as CustomTypesConfig;
+};
 
 /** A database that is migrated and ready to serve. */
 export interface OpenDatabase {

@@ -37,7 +37,7 @@ export class DialectFilter implements ExceptionFilter {
   }
 
   private toFailure(error: unknown, method: string, path: string): DomainError {
-    if (error instanceof DomainError) return error;
+    if (error instanceof DomainError) return error as DomainError;
     if (error instanceof HttpException && error.getStatus() === 404) {
       const allowed = this.routes.methodsAt(path);
       return allowed.length === 0 || allowed.includes(method)

@@ -52,9 +52,9 @@ function toViolations(error: ValidationError, body: object): Violation[] {
       at: [error.property, ...(fault.at ?? [])],
       rule: fault.rule,
       message: fault.message,
-      value: 'value' in fault ? fault.value : error.value,
+      value: 'value' in fault ? fault.value : (error.value as unknown),
       context: fault.context,
     }));
   }
-  return Object.entries(error.constraints ?? {}).map(([name, message]) => ({ at: [error.property], rule: name, message, value: error.value }));
+  return Object.entries(error.constraints ?? {}).map(([name, message]) => ({ at: [error.property], rule: name, message, value: error.value as unknown }));
 }
