@@ -54,16 +54,18 @@ export class DialectFilter implements ExceptionFilter {
   }
 }
 
-/** What Fastify itself refuses before any of our code sees the request. */
+/** What Fastify itself refuses before any of our code sees the request; Nest hands it on as an HttpException. */
 function toServerFailure(error: unknown): DomainError | null {
+  const status = error instanceof HttpException ? error.getStatus() : statusOfFastify(error);
+  if (status === null || status < 400 || status >= 500) return null;
+  if (status === 413) return new DomainError('body-too-large', 'The request body is too large.', {});
+  if (status === 415) return new DomainError('content-type-unsupported', 'The content type of the request is not supported.', { contentType: null, supported: [] });
+  return new DomainError('request-malformed', 'The request is malformed.', { reason: 'the request line, a header or the framing of the body' });
+}
+
+function statusOfFastify(error: unknown): number | null {
   const { code, statusCode } = error as { code?: unknown; statusCode?: unknown };
-  if (typeof code !== 'string' || !code.startsWith('FST_ERR_')) return null;
-  if (statusCode === 413) return new DomainError('body-too-large', 'The request body is too large.', {});
-  if (statusCode === 415) return new DomainError('content-type-unsupported', 'The content type of the request is not supported.', { contentType: null, supported: [] });
-  if (typeof statusCode === 'number' && statusCode < 500) {
-    return new DomainError('request-malformed', 'The request is malformed.', { reason: 'the request line or a header is malformed' });
-  }
-  return null;
+  return typeof code === 'string' && code.startsWith('FST_ERR_') && typeof statusCode === 'number' ? statusCode : null;
 }
 
 function send(reply: FastifyReply, { status, headers, body }: Reply): void {
