@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { createApplication } from './application.js';
 import { ConfigInvalid, readConfig, type Config } from './kernel/config.js';
 import { openEmbedded, openServer, type OpenDatabase } from './kernel/database/open-database.js';
@@ -40,16 +39,8 @@ export function fail(error: unknown): void {
 
 async function openData(config: Config): Promise<{ database: OpenDatabase; secretKeys: readonly string[] }> {
   if (config.databaseUrl) return { database: await openServer(config.databaseUrl), secretKeys: config.secretKeys ?? [] };
-  const { lockDataDirectory } = await import('./kernel/database/data-directory-lock.js');
-  const lock = await lockDataDirectory(config.dataDir);
-  try {
-    const secretKeys = config.secretKeys ?? [await readOrDrawSecret(config.dataDir)];
-    const database = await openEmbedded(join(config.dataDir, 'postgres'));
-    return { database: { ...database, close: () => database.close().finally(() => lock.release()) }, secretKeys };
-  } catch (error) {
-    await lock.release();
-    throw error;
-  }
+  const secretKeys = config.secretKeys ?? [await readOrDrawSecret(config.dataDir)];
+  return { database: await openEmbedded(config.dataDir), secretKeys };
 }
 
 function welcome(config: Config, url: string, drawnPassword: string | null): void {

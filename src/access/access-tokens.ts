@@ -67,11 +67,13 @@ export class AccessTokens {
     return jwt.sign(claims, privateKey, { algorithm: 'ES256', keyid: id, header: { alg: 'ES256', typ: TYPE } });
   }
 
-  /** The claims of a token that is ours, whole and in its time; null for every other text. Errors are outages. */
-  async read(token: string): Promise<AccessClaims | null> {
+  /** The claims of a token that is ours, whole and in its time; `expired` when its time is over; null for every other text. Errors are outages. */
+  async read(token: string): Promise<AccessClaims | 'expired' | null> {
     if (token.length > LENGTH_MAX) return null;
     const payload = await this.authenticate(token);
-    return payload && isInForce(payload, this.clock.now().epochSeconds) ? payload : null;
+    const now = this.clock.now().epochSeconds;
+    if (!payload || !isWhole(payload, now)) return null;
+    return now < payload.exp ? payload : 'expired';
   }
 
   /** Runs the passport strategy without a web framework around it: it answers through these three calls. */
@@ -106,11 +108,11 @@ function readHeader(token: string): Record<string, unknown> | null {
   }
 }
 
-function isInForce(claims: Partial<AccessClaims>, now: number): claims is AccessClaims {
+function isWhole(claims: Partial<AccessClaims>, now: number): claims is AccessClaims {
   const { iat, exp, jti, sid, sub, org } = claims;
   if (!Number.isSafeInteger(iat) || !Number.isSafeInteger(exp)) return false;
   if (![jti, sid, sub, org].every(isUuid)) return false;
   const issued = iat as number;
   const expires = exp as number;
-  return now < expires && issued <= now + CLOCK_LEEWAY_SECONDS && expires - issued <= ACCESS_TOKEN_SECONDS;
+  return issued <= now + CLOCK_LEEWAY_SECONDS && expires - issued <= ACCESS_TOKEN_SECONDS;
 }

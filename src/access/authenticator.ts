@@ -33,6 +33,7 @@ export class Authenticator {
 
   private async fromSession(credential: string, origin: Origin): Promise<Principal> {
     const claims = await this.accessTokens.read(credential);
+    if (claims === 'expired') throw new CredentialsInvalid('expired');
     const session = claims && (await this.sessions.findLive(claims.org, claims.sid));
     if (!session || session.user_id !== claims.sub) throw new CredentialsInvalid('session');
     const role = { key: session.role_key, permissions: session.role_permissions };

@@ -54,7 +54,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     const wrong = list.flatMap((key, index) => weaknesses(key).map((fault) => `${list.length > 1 ? `entry ${index + 1} ` : ''}${fault}`));
     return wrong.length > 0 ? wrong : { list };
   });
-  if (databaseUrl && text('SECRET_KEY') === null) {
+  if (text('DATABASE_URL') !== null && text('SECRET_KEY') === null) {
     faults.push('SECRET_KEY is required with DATABASE_URL: 32 or more random characters, for instance from `openssl rand -base64 48`');
   }
   const config: Config = {

@@ -16,6 +16,8 @@ export interface TokenFilter {
   readonly project?: string;
   readonly environment?: string;
   readonly state?: TokenState;
+  /** False: whatever is not revoked, be it expired. */
+  readonly revoked?: boolean;
   readonly name?: string;
 }
 
@@ -181,7 +183,7 @@ class Conditions {
 
 function toConditions(filter: TokenFilter, now: Instant): Conditions {
   const where = new Conditions();
-  const { kind, ownerId, userId, identityId, projectId, project, environment, state, name } = filter;
+  const { kind, ownerId, userId, identityId, projectId, project, environment, state, revoked, name } = filter;
   if (kind !== undefined) where.add((value) => `t.kind = ${value}`, kind);
   if (userId !== undefined) where.add((value) => `t.user_id = ${value}`, userId);
   if (identityId !== undefined) where.add((value) => `t.identity_id = ${value}`, identityId);
@@ -200,6 +202,7 @@ function toConditions(filter: TokenFilter, now: Instant): Conditions {
       project,
     );
   }
+  if (revoked !== undefined) where.add(() => (revoked ? 't.revoked_at IS NOT NULL' : 't.revoked_at IS NULL'));
   if (state === 'revoked') where.add(() => 't.revoked_at IS NOT NULL');
   if (state === 'expired') where.add((value) => `t.revoked_at IS NULL AND t.expires_at <= ${value}`, now);
   if (state === 'active') where.add((value) => `t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > ${value})`, now);

@@ -3,7 +3,7 @@ import { DataSource } from 'typeorm';
 import { LastUse } from '../../src/tokens/last-use.js';
 import { PUBLIC_URL, theApp } from '../support/app.js';
 import { aMember, aTenant, sql, type TestTenant } from '../support/builders.js';
-import { call, introspect } from '../support/call.js';
+import { call, introspect, type Answer } from '../support/call.js';
 
 let tenant: TestTenant;
 let secret: string;
@@ -152,7 +152,7 @@ describe('GET /v1/tokens', () => {
     const seen: string[] = [];
     let cursor: string | null = '';
     while (cursor !== null) {
-      const page = await call('GET', `/v1/tokens?limit=3${cursor && `&cursor=${cursor}`}`, { as: own.admin.session });
+      const page: Answer = await call('GET', `/v1/tokens?limit=3${cursor && `&cursor=${cursor}`}`, { as: own.admin.session });
       seen.push(...page.body.data.map(({ description }: { description: string }) => description));
       cursor = page.body.next_cursor;
     }

@@ -72,5 +72,6 @@ function send(reply: FastifyReply, { status, headers, body }: Reply): void {
   reply.status(status);
   if (body !== undefined) reply.header('content-type', 'application/json; charset=utf-8');
   for (const [name, value] of Object.entries(headers ?? {})) reply.header(name, value);
-  reply.send(body === undefined ? undefined : JSON.stringify(body));
+  // As bytes: Fastify would add a charset to the content type of text, where a dialect has none.
+  reply.send(body === undefined ? undefined : Buffer.from(JSON.stringify(body)));
 }
