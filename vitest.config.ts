@@ -2,7 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['src/**/*.spec.ts', 'test/**/*.e2e-spec.ts'],
+    // What only a server can show (several replicas, real concurrency) runs where there is one.
+    include: ['src/**/*.spec.ts', 'test/**/*.e2e-spec.ts', ...(process.env['TEST_DATABASE_URL'] ? ['test/postgres/*.pg-spec.ts'] : [])],
     globalSetup: ['test/support/global-setup.ts'],
     setupFiles: ['test/support/setup.ts'],
     pool: 'forks',

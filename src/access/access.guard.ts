@@ -41,6 +41,9 @@ function requireAccess(principal: Principal, { permission, credential, limitedCa
   if (credential === 'session' && principal.sessionId === null) {
     throw new DomainError('caller-refused', 'An API token cannot do this; log in instead.', { reason: 'session-required' });
   }
+  if (typeof credential !== 'string' && !credential.includes(principal.token?.kind ?? 'session')) {
+    throw new DomainError('caller-refused', 'This needs a credential of another kind.', { reason: 'wrong-kind' });
+  }
   if (!limitedCallers && principal.projects !== 'all') {
     throw new DomainError('caller-refused', 'This credential is limited to certain projects and cannot do this.', { reason: 'limited-to-projects' });
   }

@@ -77,6 +77,7 @@ function toPrincipal(token: VerifiedToken, origin: Origin): Principal {
     narrowed: token.narrowed,
     projects: token.projects,
     tokenId: token.id,
+    ...(token.keptIn !== token.organization.id && { tokenKeptIn: token.keptIn }),
     user: token.user,
     sessionId: null,
     token,

@@ -1,13 +1,17 @@
 import { applyDecorators, SetMetadata } from '@nestjs/common';
 import { ApiBearerAuth, ApiExtension } from '@nestjs/swagger';
 import type { Permission } from '../tokens/permissions.js';
+import type { TokenKind } from '../tokens/token.js';
 
 export const ACCESS = Symbol('access');
 
+/** What a caller presents: a session, or a token of some kind. */
+export type CredentialKind = 'session' | TokenKind;
+
 export interface AccessRule {
   readonly permission: Permission;
-  /** `session`: no API token may do this, whatever it is allowed. */
-  readonly credential: 'any' | 'session';
+  /** `session`: no API token may do this, whatever it is allowed. A list: credentials of these kinds and no other. */
+  readonly credential: 'any' | 'session' | readonly CredentialKind[];
   /** Whether callers limited to projects may enter; the route then keeps them within their projects. */
   readonly limitedCallers: boolean;
 }
@@ -17,8 +21,8 @@ export function RequirePermission(permission: Permission, options: Partial<Omit<
   const rule: AccessRule = { permission, credential: options.credential ?? 'any', limitedCallers: options.limitedCallers ?? false };
   return applyDecorators(
     SetMetadata(ACCESS, rule),
-    ApiBearerAuth('session'),
-    ...(rule.credential === 'any' ? [ApiBearerAuth('token')] : []),
+    ...(admits(rule, (kind) => kind === 'session') ? [ApiBearerAuth('session')] : []),
+    ...(admits(rule, (kind) => kind !== 'session') ? [ApiBearerAuth('token')] : []),
     ApiExtension('x-permission', permission),
   );
 }
@@ -26,4 +30,8 @@ export function RequirePermission(permission: Permission, options: Partial<Omit<
 /** States that a route is open to anyone; an Authorization header sent to it is ignored. */
 export function Public(): MethodDecorator & ClassDecorator {
   return applyDecorators(SetMetadata(ACCESS, 'public'), ApiExtension('x-permission', 'public'));
+}
+
+function admits({ credential }: AccessRule, wanted: (kind: CredentialKind) => boolean): boolean {
+  return credential === 'any' || [credential].flat().some(wanted);
 }

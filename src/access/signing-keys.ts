@@ -3,7 +3,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { IsNull } from 'typeorm';
 import { Clock } from '../kernel/clock.js';
 import { Database } from '../kernel/database/database.js';
-import { KeyRing } from '../kernel/key-ring.js';
+import { KeyRing, type DerivedKey } from '../kernel/key-ring.js';
 import { seal, unseal } from './sealed-box.js';
 import { SigningKey } from './signing-key.entity.js';
 
@@ -66,7 +66,7 @@ export class SigningKeys implements OnModuleInit {
       id,
       algorithm: ALGORITHM,
       publicJwk: publicKey.export({ format: 'jwk' }),
-      sealedPrivateKey: seal(sealingKey, privateKey.export({ format: 'der', type: 'pkcs8' }), id),
+      sealedPrivateKey: sealPrivateKey(sealingKey, privateKey, id),
       sealingKeyId: sealingKey.id,
       createdAt: this.clock.now(),
     });
@@ -75,6 +75,16 @@ export class SigningKeys implements OnModuleInit {
   private async load(): Promise<void> {
     const rows = await this.database.shared.find(SigningKey, { where: { retiredAt: IsNull() }, order: { createdAt: 'DESC', id: 'ASC' } });
     this.keys = rows.map((row) => this.open(row));
+    for (const row of rows) await this.reseal(row);
+  }
+
+  /** Keys move to the current secret key, so that a retired one can be taken away. */
+  private async reseal({ id, sealingKeyId }: SigningKey): Promise<void> {
+    const [current] = this.ring.derive('signing-keys');
+    const key = this.keys.find((loaded) => loaded.id === id);
+    if (!key || sealingKeyId === current.id) return;
+    const change = { sealedPrivateKey: sealPrivateKey(current, key.privateKey, id), sealingKeyId: current.id };
+    await this.database.shared.update(SigningKey, { id, sealingKeyId }, change);
   }
 
   private open(row: SigningKey): LoadedKey {
@@ -83,4 +93,8 @@ export class SigningKeys implements OnModuleInit {
     const privateKey = createPrivateKey({ key: unseal(sealingKey, row.sealedPrivateKey, row.id), format: 'der', type: 'pkcs8' });
     return { id: row.id, privateKey, publicKey: createPublicKey(privateKey), publicJwk: row.publicJwk as JsonWebKey };
   }
+}
+
+function sealPrivateKey(sealingKey: DerivedKey, privateKey: KeyObject, id: string): Buffer {
+  return seal(sealingKey, privateKey.export({ format: 'der', type: 'pkcs8' }), id);
 }

@@ -1,0 +1,118 @@
+import { connect } from 'node:net';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { theApp } from '../support/app.js';
+import { aTenant, type TestTenant } from '../support/builders.js';
+import { call } from '../support/call.js';
+
+let tenant: TestTenant;
+let port: number;
+beforeAll(async () => {
+  tenant = await aTenant();
+  const { app } = await theApp();
+  if (!app.getHttpServer().listening) await app.listen(0, '127.0.0.1');
+  port = (app.getHttpServer().address() as { port: number }).port;
+});
+
+/** Sends these bytes and gives back all that the server answers before it closes. */
+function raw(request: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let answer = '';
+    const socket = connect(port, '127.0.0.1', () => socket.write(request));
+    socket.on('data', (chunk) => (answer += chunk.toString()));
+    socket.on('close', () => resolve(answer));
+    socket.on('error', reject);
+  });
+}
+
+const statusOf = (answer: string): number => Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1]);
+
+describe('a request of two minds', () => {
+  it.each([
+    ['two Host headers', ['host: b']],
+    ['two Authorization headers', ['authorization: Bearer x', 'authorization: Bearer y']],
+    ['two lengths', ['content-length: 0', 'content-length: 5']],
+    ['a length and chunks', ['content-length: 5', 'transfer-encoding: chunked']],
+    ['a folded header', ['x: a\r\n b']],
+    ['a space before the colon', ['x : a']],
+  ])('with %s is refused with 400', async (_, headers) => {
+    const answer = await raw(`POST /auth/login HTTP/1.1\r\nhost: a\r\nconnection: close\r\n${headers.join('\r\n')}\r\n\r\n`);
+    expect(statusOf(answer)).toBe(400);
+  });
+});
+
+describe('a body', () => {
+  const post = (body: string, headers: Record<string, string> = {}) => call('POST', '/auth/login', { body, headers });
+
+  it('of more than 64 KB is refused before it is read', async () => {
+    const { status, body } = await post(`{"email":"${'x'.repeat(65_536)}"}`);
+    expect([status, body.code]).toEqual([413, 'body-too-large']);
+  });
+
+  it.each([17, 2_000, 30_000])('nested %i levels deep is refused before it is validated', async (depth) => {
+    const { status, body } = await post(`{"email":${'['.repeat(depth)}${']'.repeat(depth)}}`);
+    expect([status, body.code]).toEqual([400, 'body-malformed']);
+  });
+
+  it('nested 16 levels deep is read', async () => {
+    expect((await post(`{"email":${'['.repeat(15)}${']'.repeat(15)}}`)).body.code).toBe('input-invalid');
+  });
+
+  it.each(['{', '{"email":}', 'null', '[]', '"x"', '5', ''])('that is %j is refused with 400', async (body) => {
+    expect((await post(body)).status).toBe(400);
+  });
+
+  it('that is not UTF-8 is refused with 400', async () => {
+    const { app } = await theApp();
+    const response = await app.inject({ method: 'POST', url: '/auth/login', headers: { 'content-type': 'application/json' }, payload: Buffer.from([0x7b, 0xff, 0x7d]) });
+    expect([response.statusCode, response.json().code]).toEqual([400, 'body-malformed']);
+  });
+
+  it.each(['text/plain', 'application/x-www-form-urlencoded', 'application/xml', 'application/json garbage', 'multipart/form-data'])('of type %s is refused with 415', async (type) => {
+    const { status } = await post('{"email":"a@b.c","password":"x"}', { 'content-type': type });
+    expect([400, 415]).toContain(status);
+  });
+
+  it('cannot reach a prototype', async () => {
+    await post('{"__proto__":{"email":"a@b.c","password":"x"},"constructor":{"prototype":{"polluted":true}}}');
+    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+  });
+});
+
+describe('an answer', () => {
+  it('carries the headers of a browser\'s defence, and its request id', async () => {
+    const { headers } = await call('GET', '/auth/me', { as: tenant.admin.session });
+    expect(headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'x-frame-options': 'SAMEORIGIN', 'cache-control': 'no-store' });
+    expect(headers['x-request-id']).toMatch(/^req-[0-9A-Za-z]{14}$/);
+  });
+
+  it('to an unknown path tells neither the path nor the framework', async () => {
+    const { status, text } = await call('GET', '/no/such/canary-path');
+    expect(status).toBe(404);
+    expect(text).not.toMatch(/canary-path|Nest|Fastify|Cannot GET/);
+  });
+
+  it('to HEAD is that to GET without the body', async () => {
+    const head = await call('HEAD', '/health/ready');
+    expect([head.status, head.text]).toEqual([200, '']);
+    expect((await call('HEAD', '/v1/tokens')).status).toBe(401);
+  });
+});
+
+describe('the database being away', () => {
+  it('is 503 with Retry-After within a second, never a "no"', async () => {
+    const { app } = await theApp();
+    const { Database } = await import('../../src/kernel/database/database.js');
+    const database = app.get(Database);
+    const query = database.query.bind(database);
+    const secret = (await call('POST', '/user/api-tokens', { as: tenant.admin.session, body: {} })).body.token;
+    database.query = () => Promise.reject(Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }));
+    try {
+      for (const [method, url, as] of [['GET', '/auth/me', secret], ['GET', '/auth/me', tenant.admin.session], ['GET', '/health/ready', undefined]] as const) {
+        const { status, headers } = await call(method, url, { as });
+        expect([url, status, headers['retry-after']]).toEqual([url, 503, '1']);
+      }
+    } finally {
+      database.query = query;
+    }
+  });
+});
