@@ -81,7 +81,7 @@ describe('a body', () => {
 describe('an answer', () => {
   it('carries the headers of a browser\'s defence, and its request id', async () => {
     const { headers } = await call('GET', '/auth/me', { as: tenant.admin.session });
-    expect(headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'x-frame-options': 'SAMEORIGIN', 'cache-control': 'no-store' });
+    expect(headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'x-frame-options': 'DENY', 'cache-control': 'no-store' });
     expect(headers['x-request-id']).toMatch(/^req-[0-9A-Za-z]{14}$/);
   });
 
