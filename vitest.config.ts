@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     // What only a server can show (several replicas, real concurrency) runs where there is one.
     include: ['src/**/*.spec.ts', 'test/**/*.e2e-spec.ts', ...(process.env['TEST_DATABASE_URL'] ? ['test/postgres/*.pg-spec.ts'] : [])],
+    reporters: ['default', './test/support/plain-reporter.ts'],
     globalSetup: ['test/support/global-setup.ts'],
     setupFiles: ['test/support/setup.ts'],
     pool: 'forks',

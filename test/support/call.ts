@@ -34,14 +34,14 @@ export async function call<Body = any>(method: string, url: string, { as, header
     },
     payload: form ? new URLSearchParams(form).toString() : json ? JSON.stringify(body) : (body as string | undefined),
   });
-  return { status: response.statusCode, headers: response.headers, text: response.body, body: parse(response.body) as Body };
+  return { status: response.statusCode, headers: response.headers, text: response.body, body: parse<Body>(response.body) };
 }
 
-function parse(text: string): unknown {
+function parse<Body>(text: string): Body {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text) as Body;
   } catch {
-    return null;
+    return null as Body;
   }
 }
 

@@ -21,7 +21,7 @@ beforeAll(async () => {
   tables = rows.map(({ name }) => name);
 });
 
-const refused = (work: Promise<unknown>): Promise<string> => work.then(() => 'done', (error: { driverError?: { code?: string } }) => error.driverError?.code ?? String(error));
+const refused = (work: Promise<unknown>): Promise<string> => work.then(() => 'done', (error: { message: string; driverError?: { code?: string } }) => error.driverError?.code ?? error.message);
 
 describe('row-level security', () => {
   it('binds the service: it is neither superuser nor owner, and every tenant table enforces it', async () => {
