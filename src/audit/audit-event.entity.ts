@@ -14,6 +14,8 @@ export class AuditEvent {
   @Column('text') targetKind!: string;
   @Column('uuid', { nullable: true }) targetId!: string | null;
   @Column('jsonb') details!: object;
+  @Column('jsonb', { nullable: true }) before!: object | null;
+  @Column('jsonb', { nullable: true }) after!: object | null;
   @Column('text', { nullable: true }) ip!: string | null;
   @Column('text', { nullable: true }) userAgent!: string | null;
   @Column('text', { nullable: true }) requestId!: string | null;

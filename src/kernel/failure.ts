@@ -1,5 +1,7 @@
 /** One thing wrong with one place of the input. */
 export interface Violation {
+  /** Where the place is; the body where it is not said. */
+  readonly part?: 'body' | 'query' | 'path';
   readonly at: readonly (string | number)[];
   /** The dialect's own word for the fault, such as `string_type` or `isNotEmpty`. */
   readonly rule: string;
@@ -24,7 +26,7 @@ export interface Failures {
   /** The caller would grant what it does not hold. */
   'permission-exceeded': { readonly permissions: readonly string[] };
   /** This sort of credential may not do this, whatever it is allowed otherwise. */
-  'caller-refused': { readonly reason: 'session-required' | 'limited-to-projects' | 'user-required' | 'own-life' };
+  'caller-refused': { readonly reason: 'session-required' | 'wrong-kind' | 'limited-to-projects' | 'user-required' | 'own-life' | 'parent-organization' };
   'request-malformed': { readonly reason: string };
   'body-malformed': { readonly reason: string; readonly body: string };
   'body-too-large': Record<string, never>;

@@ -3,7 +3,7 @@ import { In } from 'typeorm';
 import { Clock } from '../kernel/clock.js';
 import { Database, type Tenant } from '../kernel/database/database.js';
 import { NotFound } from '../kernel/failure.js';
-import { isUuid, newId } from '../kernel/ids.js';
+import { newId } from '../kernel/ids.js';
 import type { Caller, ProjectRef } from '../tokens/token.js';
 import { Environment, Project } from './project.entity.js';
 
@@ -52,6 +52,16 @@ export class ProjectsService {
     });
   }
 
+  /** Each by its key, in the order asked for. Throws `NotFound` for the first that the caller does not have. */
+  async getByKeys(caller: Caller, keys: readonly string[]): Promise<ProjectView[]> {
+    const projects = new Map((await this.list(caller)).map((project) => [project.key, project]));
+    return keys.map((key) => {
+      const project = projects.get(key);
+      if (!project) throw new NotFound('project', key);
+      return project;
+    });
+  }
+
   /** The caller's projects by key. */
   async list(caller: Caller): Promise<ProjectView[]> {
     return this.database.inOrganization(caller.organizationId, async ({ organizationId, manager }) => {
@@ -61,13 +71,20 @@ export class ProjectsService {
     });
   }
 
-  /** The environment's id in each of the projects. Throws `NotFound` where one of them lacks it. */
-  async environmentIds(caller: Caller, projectIds: readonly string[], key: string): Promise<ReadonlyMap<string, string>> {
-    const wanted = projectIds.filter(isUuid);
-    const found = await this.database.inOrganization(caller.organizationId, ({ organizationId, manager }) =>
-      manager.findBy(Environment, { organizationId, projectId: In(wanted), key }));
+  /**
+   * The environment's id in each of the projects; it stays there until the transaction ends. Throws `NotFound` where
+   * one of them lacks it.
+   */
+  async environmentIdsIn({ organizationId, manager }: Tenant, projectIds: readonly string[], key: string): Promise<ReadonlyMap<string, string>> {
+    const where = { organizationId, projectId: In([...projectIds]), key };
+    const found = await manager.find(Environment, { where, lock: { mode: 'for_key_share' } });
     if (found.length < projectIds.length) throw new NotFound('environment', key);
     return new Map(found.map(({ projectId, id }) => [projectId, id]));
+  }
+
+  /** Throws `NotFound` where no project of the organization has such an environment. */
+  async requireEnvironmentIn({ organizationId, manager }: Tenant, key: string): Promise<void> {
+    if (!(await manager.existsBy(Environment, { organizationId, key }))) throw new NotFound('environment', key);
   }
 }
 

@@ -7,6 +7,7 @@ export class ApiToken {
   @Column('uuid') organizationId!: string;
   @PrimaryColumn('uuid') id!: string;
   @Column('text', { nullable: true }) shortId!: string | null;
+  @Column('integer', { nullable: true }) number!: number | null;
   @Column('text') kind!: TokenKind;
   @Column('text', { nullable: true }) name!: string | null;
   @Column('text', { nullable: true }) description!: string | null;
@@ -14,6 +15,8 @@ export class ApiToken {
   @Column('uuid', { nullable: true }) projectId!: string | null;
   @Column('uuid', { nullable: true }) identityId!: string | null;
   @Column('uuid', { nullable: true }) parentId!: string | null;
+  @Column('uuid', { nullable: true }) clientSecretId!: string | null;
+  @Column('uuid', { nullable: true }) subOrganizationId!: string | null;
   @Column('text', { array: true, nullable: true }) permissions!: string[] | null;
   @Column('uuid', { nullable: true }) roleId!: string | null;
   @Column('boolean') allProjects!: boolean;
@@ -56,4 +59,6 @@ export class TokenSecret {
   @Column('uuid') organizationId!: string;
   @Column('uuid') tokenId!: string;
   @Column('timestamptz') createdAt!: Instant;
+  /** Null: as long as its token lives. */
+  @Column('timestamptz', { nullable: true }) expiresAt!: Instant | null;
 }

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { IsNull, LessThanOrEqual } from 'typeorm';
 import type { Tenant } from '../kernel/database/database.js';
 import { isUuid } from '../kernel/ids.js';
 import type { Instant } from '../kernel/instant.js';
@@ -12,6 +13,8 @@ export interface TokenFilter {
   readonly ownerId?: string;
   readonly userId?: string;
   readonly identityId?: string;
+  /** Null: only tokens that were minted, not obtained with a client secret; `any`: only the others. */
+  readonly clientSecretId?: string | 'any' | null;
   readonly projectId?: string;
   readonly project?: string;
   readonly environment?: string;
@@ -19,6 +22,8 @@ export interface TokenFilter {
   /** False: whatever is not revoked, be it expired. */
   readonly revoked?: boolean;
   readonly name?: string;
+  readonly numbered?: true;
+  readonly number?: number;
 }
 
 export const TOKEN_ORDERS = {
@@ -35,6 +40,9 @@ export interface TokenListing {
   readonly after?: Cursor | null;
 }
 
+/** Any other text names no token, and some of it no column can hold. */
+const ID = /^[0-9A-Za-z-]{1,36}$/;
+
 /** Questions about tokens; every one names its tenant first. */
 @Injectable()
 export class ApiTokenRepository {
@@ -45,6 +53,7 @@ export class ApiTokenRepository {
       organizationId,
       id: token.id,
       shortId: token.shortId,
+      number: token.number,
       kind: token.kind,
       name: token.name,
       description: token.description,
@@ -52,6 +61,8 @@ export class ApiTokenRepository {
       projectId: 'projectId' in owner ? owner.projectId : null,
       identityId: 'identityId' in owner ? owner.identityId : null,
       parentId: token.parentId,
+      clientSecretId: token.clientSecretId,
+      subOrganizationId: token.subOrganizationId,
       permissions: token.permissions === null ? null : [...token.permissions],
       roleId: token.roleId,
       allProjects: request.projects === undefined || request.projects === 'all',
@@ -83,6 +94,7 @@ export class ApiTokenRepository {
 
   /** By id or short id, among what a caller of this project scope may see and the filter lets through; null for everything else. */
   async find(tenant: Tenant, scope: ProjectScope, id: string, filter: TokenFilter, now: Instant): Promise<Token | null> {
+    if (!ID.test(id)) return null;
     const where = toConditions(filter, now);
     where.add((value) => (isUuid(id) ? `t.id = ${value}` : `t.short_id = ${value}`), id);
     const [row] = await this.select(tenant, scope, where.sql, where.parameters, 'LIMIT 1');
@@ -111,9 +123,21 @@ export class ApiTokenRepository {
     await tenant.manager
       .createQueryBuilder()
       .update(ApiToken)
-      .set({ ...set, updatedAt: at })
+      .set({ ...set, ...(expiresAt !== undefined && { maxTtlSeconds: () => LIFE_UP_TO_NEW_EXPIRY }), updatedAt: at })
       .where('organization_id = :organizationId AND id = :id', { organizationId: tenant.organizationId, id })
+      .setParameter('newExpiry', expiresAt?.toPostgres() ?? null)
       .execute();
+  }
+
+  /** The number that follows the person's highest, theirs until the transaction ends: meanwhile nobody else draws one for this person. */
+  async takeNumber(tenant: Tenant, userId: string): Promise<number> {
+    const { organizationId, manager } = tenant;
+    await manager.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`token-number:${organizationId}:${userId}`]);
+    const [row] = await manager.query<{ next: number }[]>(
+      'SELECT coalesce(max(number), 0) + 1 AS next FROM api_tokens WHERE organization_id = $1 AND user_id = $2',
+      [organizationId, userId],
+    );
+    return row?.next ?? 1;
   }
 
   /** True when this call ended it; false when it was already revoked. */
@@ -125,6 +149,38 @@ export class ApiTokenRepository {
       .where('organization_id = :organizationId AND id = :id AND revoked_at IS NULL', { organizationId: tenant.organizationId, id })
       .execute();
     return affected === 1;
+  }
+
+  /** Ends every live token the filter lets through; tells which. */
+  async revokeAll(tenant: Tenant, filter: TokenFilter, at: Instant, by: string | null, reason: string): Promise<readonly string[]> {
+    const where = toConditions({ ...filter, state: 'active' }, at);
+    const next = where.parameters.length + 3;
+    const [rows] = await tenant.manager.query<[{ id: string }[], number]>(
+      `UPDATE api_tokens t SET revoked_at = $${next}, revoked_by = $${next + 1}, revocation_reason = $${next + 2}, updated_at = $${next}
+        WHERE ${WITHIN_TENANT} AND ${where.sql} RETURNING t.id`,
+      [tenant.organizationId, null, ...where.parameters, at.toPostgres(), by, reason],
+    );
+    return rows.map(({ id }) => id);
+  }
+
+  /** The token as it is now and stays until the transaction ends. */
+  async lock(tenant: Tenant, id: string): Promise<void> {
+    await tenant.manager.query('SELECT FROM api_tokens WHERE organization_id = $1 AND id = $2 FOR UPDATE', [tenant.organizationId, id]);
+  }
+
+  /** Forgets the token's secrets that have expired; returns how many are left. */
+  async dropExpiredSecrets(tenant: Tenant, tokenId: string, now: Instant): Promise<number> {
+    const { organizationId, manager } = tenant;
+    await manager.delete(TokenSecret, { organizationId, tokenId, expiresAt: LessThanOrEqual(now) });
+    return manager.countBy(TokenSecret, { organizationId, tokenId });
+  }
+
+  /** Gives the token one more secret and a later end; secrets that lived as long as it end when it was to end. */
+  async addSecret(tenant: Tenant, token: Token, secret: SecretHash & { readonly hint: string }, expiresAt: Instant | null, at: Instant): Promise<void> {
+    const { organizationId, manager } = tenant;
+    if (token.expiresAt) await manager.update(TokenSecret, { organizationId, tokenId: token.id, expiresAt: IsNull() }, { expiresAt: token.expiresAt });
+    await manager.insert(TokenSecret, { organizationId, tokenId: token.id, secretHash: secret.hash, pepperId: secret.pepperId, createdAt: at });
+    await manager.update(ApiToken, { organizationId, id: token.id }, { expiresAt, hint: secret.hint, renewedAt: at, updatedAt: at });
   }
 
   /** Counts one use of a limited token; false when none was left or the token ended meanwhile. */
@@ -158,6 +214,9 @@ export class ApiTokenRepository {
   }
 }
 
+/** An end set by hand also ends what renewal may reach; a token that is not renewed has nothing to bound. */
+const LIFE_UP_TO_NEW_EXPIRY = `CASE WHEN ttl_seconds IS NULL THEN max_ttl_seconds ELSE extract(epoch FROM CAST(:newExpiry AS timestamptz) - created_at)::bigint END`;
+
 /** Own organization; and for callers limited to projects, only tokens that are limited to some of these. */
 const WITHIN_TENANT = `t.organization_id = $1 AND ($2::uuid[] IS NULL OR (NOT t.all_projects AND NOT EXISTS (
   SELECT FROM token_projects beyond
@@ -183,10 +242,14 @@ class Conditions {
 
 function toConditions(filter: TokenFilter, now: Instant): Conditions {
   const where = new Conditions();
-  const { kind, ownerId, userId, identityId, projectId, project, environment, state, revoked, name } = filter;
+  const { clientSecretId } = filter;
+  const { kind, ownerId, userId, identityId, projectId, project, environment, state, revoked, name, numbered, number } = filter;
   if (kind !== undefined) where.add((value) => `t.kind = ${value}`, kind);
   if (userId !== undefined) where.add((value) => `t.user_id = ${value}`, userId);
   if (identityId !== undefined) where.add((value) => `t.identity_id = ${value}`, identityId);
+  if (clientSecretId === null) where.add(() => 't.client_secret_id IS NULL');
+  else if (clientSecretId === 'any') where.add(() => 't.client_secret_id IS NOT NULL');
+  else if (clientSecretId !== undefined) where.add((value) => `t.client_secret_id = ${value}`, clientSecretId);
   if (name !== undefined) where.add((value) => `t.name = ${value}`, name);
   if (environment !== undefined) where.add((value) => `t.environment = ${value}`, environment);
   if (ownerId !== undefined) {
@@ -202,6 +265,8 @@ function toConditions(filter: TokenFilter, now: Instant): Conditions {
       project,
     );
   }
+  if (numbered) where.add(() => 't.number IS NOT NULL');
+  if (number !== undefined) where.add((value) => `t.number = ${value}::bigint`, number);
   if (revoked !== undefined) where.add(() => (revoked ? 't.revoked_at IS NOT NULL' : 't.revoked_at IS NULL'));
   if (state === 'revoked') where.add(() => 't.revoked_at IS NOT NULL');
   if (state === 'expired') where.add((value) => `t.revoked_at IS NULL AND t.expires_at <= ${value}`, now);
@@ -221,12 +286,15 @@ function toToken(row: Record<string, unknown>): Token {
     organizationId: row['organization_id'] as string,
     id: row['id'] as string,
     shortId: text('short_id'),
+    number: number('number'),
     kind: row['kind'] as TokenKind,
     name: text('name'),
     description: text('description'),
     ownerId: (text('user_id') ?? text('project_id') ?? text('identity_id') ?? text('organization_id')) as string,
     userId: text('user_id'),
     parentId: text('parent_id'),
+    clientSecretId: text('client_secret_id'),
+    subOrganizationId: text('sub_organization_id'),
     projects: row['all_projects'] ? ['*'] : ((row['project_keys'] as string[] | null) ?? []),
     environment: text('environment'),
     permissions: row['permissions'] as string[] | null,

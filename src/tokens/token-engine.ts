@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
+import type { Actor } from '../audit/actor.js';
 import { AuditLog } from '../audit/audit-log.js';
 import { Clock } from '../kernel/clock.js';
 import { Database, type Tenant } from '../kernel/database/database.js';
 import { newId } from '../kernel/ids.js';
-import type { Instant } from '../kernel/instant.js';
+import { Instant } from '../kernel/instant.js';
 import { ApiTokenRepository, type TokenFilter, type TokenListing } from './api-token.repository.js';
 import { requireHeld } from './permissions.js';
 import { BeyondProjects, LifeNotOwn, TokenNotFound } from './token.errors.js';
@@ -38,6 +39,7 @@ export class TokenEngine {
   /** The same within a transaction of the caller's organization that has begun. */
   async mintIn(tenant: Tenant, caller: Caller, request: MintRequest): Promise<MintedToken> {
     const bounded = { ...request, projects: projectsWithin(caller, request.projects) };
+    if (bounded.subOrganizationId && bounded.projects !== 'all') throw new BeyondProjects();
     const permissions = permissionsWithin(caller, request.permissions);
     const secret = drawSecret(request.secretPrefix);
     const now = this.clock.now();
@@ -47,12 +49,15 @@ export class TokenEngine {
       organizationId: tenant.organizationId,
       id: newId(),
       shortId: request.shortId ?? null,
+      number: request.number ?? null,
       kind: request.kind,
       name: request.name ?? null,
       description: request.description ?? null,
       ownerId: userId ?? ('projectId' in owner ? owner.projectId : 'identityId' in owner ? owner.identityId : tenant.organizationId),
       userId,
-      parentId: caller.tokenId,
+      parentId: caller.tokenKeptIn === undefined || caller.tokenKeptIn === tenant.organizationId ? caller.tokenId : null,
+      clientSecretId: request.clientSecretId ?? null,
+      subOrganizationId: request.subOrganizationId ?? null,
       projects: bounded.projects === 'all' ? ['*'] : bounded.projects.map(({ key }) => key).sort(),
       environment: request.environment ?? null,
       permissions,
@@ -61,7 +66,7 @@ export class TokenEngine {
       allowedAddresses: request.allowedAddresses ?? null,
       ttlSeconds: request.ttlSeconds ?? null,
       maxTtlSeconds: request.maxTtlSeconds ?? null,
-      expiresAt: request.expiresAt ?? null,
+      expiresAt: endOfLife(request, now),
       usesLimit: request.usesLimit ?? null,
       useCount: 0,
       lastUsedAt: null,
@@ -95,6 +100,13 @@ export class TokenEngine {
       await this.audit.append(tenant, caller.actor, { action: 'token.revoked', target: { kind: 'token', id: token.id }, details: { reason } });
       return { token: { ...token, revokedAt: now, revokedBy: caller.actor.id, revocationReason: reason, updatedAt: now }, changed };
     });
+  }
+
+  /** Ends every live token of the tenant that the filter lets through, within a transaction that has begun. */
+  async revokeAllIn(tenant: Tenant, actor: Actor, filter: TokenFilter, reason: string): Promise<number> {
+    const ids = await this.tokens.revokeAll(tenant, filter, this.clock.now(), actor.id, reason);
+    for (const id of ids) await this.audit.append(tenant, actor, { action: 'token.revoked', target: { kind: 'token', id }, details: { reason } });
+    return ids.length;
   }
 
   /** Changes what is named. Nobody prolongs the life of the token they act with (`LifeNotOwn`). */
@@ -131,6 +143,11 @@ export class TokenEngine {
     if (!token) throw new TokenNotFound(tokenId);
     return token;
   }
+}
+
+/** The first end that is set to a token's life; null for one without. */
+function endOfLife({ expiresAt = null, ttlSeconds = null, maxTtlSeconds = null }: MintRequest, now: Instant): Instant | null {
+  return Instant.earliest(expiresAt, ttlSeconds === null ? null : now.plusSeconds(ttlSeconds), maxTtlSeconds === null ? null : now.plusSeconds(maxTtlSeconds));
 }
 
 /** Null never comes. */

@@ -8,6 +8,8 @@ export interface TokenFacts {
   readonly organization_name: string;
   readonly organization_platform: boolean;
   readonly organization_suspended_at: Instant | null;
+  /** Where its row is kept: another organization than it acts in for a token of a sub-organization. */
+  readonly kept_in: string;
   readonly id: string;
   readonly short_id: string | null;
   readonly kind: TokenKind;
@@ -47,4 +49,5 @@ export interface TokenFacts {
   readonly attributes: Readonly<Record<string, unknown>>;
   readonly pepper_id: string;
   readonly secret_hash: Buffer;
+  readonly secret_expires_at: Instant | null;
 }

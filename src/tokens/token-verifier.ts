@@ -5,13 +5,24 @@ import { ApiTokenRepository } from './api-token.repository.js';
 import { LastUse } from './last-use.js';
 import type { TokenFacts } from './token-facts.js';
 import { hasValidChecksum, SecretHasher } from './token-secret.js';
-import { judge, type Verdict } from './verdict.js';
+import type { TokenKind } from './token.js';
+import { judge, ownerOf, type Verdict } from './verdict.js';
 
 /** Where a presented token is used from, as far as that is known. */
 export interface UseContext {
   /** Null where the user of the token is not the sender of this request: then no address is judged. */
   readonly ip: string | null;
   readonly userAgent: string | null;
+}
+
+/** What a secret leads to, be the token live or not. */
+export interface LocatedToken {
+  /** Where it acts. */
+  readonly organizationId: string;
+  readonly keptIn: string;
+  readonly tokenId: string;
+  readonly kind: TokenKind;
+  readonly ownerId: string;
 }
 
 const UNKNOWN: Verdict = { active: false, reason: 'unknown' };
@@ -39,20 +50,20 @@ export class TokenVerifier {
     if (!verdict.active) return verdict;
     const counted = facts.uses_limit !== null;
     if (counted && !(await this.takeUse(facts))) return { active: false, reason: 'uses-spent' };
-    this.lastUse.record(facts.organization_id, facts.id, { at: now, ...context, counted });
+    this.lastUse.record(facts.kept_in, facts.id, { at: now, ...context, counted });
     return verdict;
   }
 
   /** The same judgement without a use: nothing is counted or remembered. */
-  async inspect(presented: string): Promise<Verdict> {
+  async inspect(presented: string, ip: string | null = null): Promise<Verdict> {
     const facts = await this.find(presented);
-    return facts ? judge(facts, this.clock.now(), null) : UNKNOWN;
+    return facts ? judge(facts, this.clock.now(), ip) : UNKNOWN;
   }
 
   /** Whose token a secret is, live or not; null for a string that is no secret of any token. */
-  async locate(presented: string): Promise<{ readonly organizationId: string; readonly tokenId: string } | null> {
+  async locate(presented: string): Promise<LocatedToken | null> {
     const facts = await this.find(presented);
-    return facts && { organizationId: facts.organization_id, tokenId: facts.id };
+    return facts && { organizationId: facts.organization_id, keptIn: facts.kept_in, tokenId: facts.id, kind: facts.kind, ownerId: ownerOf(facts) };
   }
 
   private async find(presented: string): Promise<TokenFacts | null> {
@@ -64,11 +75,11 @@ export class TokenVerifier {
   }
 
   private takeUse(facts: TokenFacts): Promise<boolean> {
-    return this.database.inOrganization(facts.organization_id, (tenant) => this.tokens.takeUse(tenant, facts.id));
+    return this.database.inOrganization(facts.kept_in, (tenant) => this.tokens.takeUse(tenant, facts.id));
   }
 
   private rehash(facts: TokenFacts, presented: string): Promise<void> {
-    return this.database.inOrganization(facts.organization_id, (tenant) =>
+    return this.database.inOrganization(facts.kept_in, (tenant) =>
       this.tokens.replaceHash(tenant, facts.secret_hash, this.hasher.hash(presented)));
   }
 }

@@ -26,6 +26,8 @@ export interface Token {
   readonly organizationId: string;
   readonly id: string;
   readonly shortId: string | null;
+  /** Counts the numbered tokens of one person from 1; null for all others. */
+  readonly number: number | null;
   readonly kind: TokenKind;
   readonly name: string | null;
   readonly description: string | null;
@@ -33,6 +35,10 @@ export interface Token {
   readonly ownerId: string;
   readonly userId: string | null;
   readonly parentId: string | null;
+  /** The client secret it was obtained with; null for a token that was minted. */
+  readonly clientSecretId: string | null;
+  /** The sub-organization it acts in instead of its organization; null for all others. */
+  readonly subOrganizationId: string | null;
   /** Keys of its projects; `['*']` for all. */
   readonly projects: readonly string[];
   readonly environment: string | null;
@@ -73,17 +79,24 @@ export interface MintRequest {
   /** The look before the secret, such as `api_`. */
   readonly secretPrefix: string;
   readonly shortId?: string;
+  readonly number?: number;
   readonly name?: string | null;
   readonly description?: string | null;
   /** `owner`: whatever its owner may do at the time of use. */
   readonly permissions: readonly string[] | 'owner';
+  readonly clientSecretId?: string;
+  /** Where it shall act, if its owner is admitted there: with the rights the owner has there, and in all its projects. */
+  readonly subOrganizationId?: string | null;
   /** Bounds it by a role as the role is at the time of use. */
   readonly roleId?: string | null;
   readonly projects?: readonly (ProjectRef & { readonly environmentId?: string })[] | 'all';
   readonly environment?: string | null;
   readonly allowedAddresses?: readonly string[] | null;
+  /** Its life until it is renewed; null: no bound of this kind. */
   readonly ttlSeconds?: number | null;
+  /** Its whole life, renewed as often as may be. */
   readonly maxTtlSeconds?: number | null;
+  /** Ends it before what the two above allow. */
   readonly expiresAt?: Instant | null;
   readonly usesLimit?: number | null;
   readonly attributes?: Readonly<Record<string, unknown>>;
@@ -107,4 +120,6 @@ export interface Caller {
   readonly projects: ProjectScope;
   /** The token the caller acts with; null for a session. */
   readonly tokenId: string | null;
+  /** Who keeps that token where it is not the organization above: the parent of that sub-organization. */
+  readonly tokenKeptIn?: string;
 }

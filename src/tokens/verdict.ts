@@ -1,4 +1,4 @@
-import type { Instant } from '../kernel/instant.js';
+import { Instant } from '../kernel/instant.js';
 import { isAllowedAddress } from './address-list.js';
 import { allowedByAll, permissionsOfRole } from './permissions.js';
 import type { TokenFacts } from './token-facts.js';
@@ -17,7 +17,10 @@ export type InactiveReason =
 
 /** What a live token is and may do at this moment. */
 export interface VerifiedToken {
+  /** Where it acts. */
   readonly organization: { readonly id: string; readonly slug: string; readonly name: string; readonly platform: boolean };
+  /** The organization that keeps the token: the parent of the one it acts in where it is scoped to a sub-organization. */
+  readonly keptIn: string;
   readonly id: string;
   readonly shortId: string | null;
   readonly kind: TokenKind;
@@ -53,7 +56,8 @@ export function judge(facts: TokenFacts, now: Instant, address: string | null): 
 
 function refusal(facts: TokenFacts, now: Instant, address: string | null): InactiveReason | null {
   if (facts.revoked_at) return 'revoked';
-  if (facts.expires_at && !now.isBefore(facts.expires_at)) return 'expired';
+  const expiresAt = expiryOf(facts);
+  if (expiresAt && !now.isBefore(expiresAt)) return 'expired';
   if (facts.organization_suspended_at) return 'organization-suspended';
   if (!facts.owner_exists) return 'owner-gone';
   if (facts.owner_disabled_at) return 'owner-disabled';
@@ -70,23 +74,34 @@ function toVerifiedToken(facts: TokenFacts): VerifiedToken {
   const tokenRole = toRoleBound(facts.token_role_key, facts.token_role_permissions, platform);
   return {
     organization: { id: facts.organization_id, slug: facts.organization_slug, name: facts.organization_name, platform },
+    keptIn: facts.kept_in,
     id: facts.id,
     shortId: facts.short_id,
     kind: facts.kind,
     name: facts.name,
     description: facts.description,
-    ownerId: facts.user_id ?? facts.project_id ?? facts.identity_id ?? facts.organization_id,
+    ownerId: ownerOf(facts),
     user: facts.user_id === null ? null : { id: facts.user_id, email: facts.user_email ?? '', name: facts.user_name ?? '' },
     identityId: facts.identity_id,
     projects: facts.all_projects ? 'all' : (facts.project_ids ?? []).map((id, index) => ({ id, key: facts.project_keys?.[index] ?? '' })),
     environment: facts.environment,
     permissions: allowedByAll([own, tokenRole, ownerBound(facts, platform)]),
     narrowed: own !== null || tokenRole !== null,
-    expiresAt: facts.expires_at,
+    expiresAt: expiryOf(facts),
     createdAt: facts.created_at,
     updatedAt: facts.updated_at,
     attributes: facts.attributes,
   };
+}
+
+/** The person, project or machine whose token it is; the organization where none is named. */
+export function ownerOf(facts: TokenFacts): string {
+  return facts.user_id ?? facts.project_id ?? facts.identity_id ?? facts.organization_id;
+}
+
+/** The presented secret may end before its token does, never after it. */
+function expiryOf(facts: TokenFacts): Instant | null {
+  return Instant.earliest(facts.expires_at, facts.secret_expires_at);
 }
 
 /** People and machines bound their tokens by the role they have now; one without a role has nothing to give. */

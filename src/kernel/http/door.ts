@@ -29,6 +29,8 @@ export type Replies = { readonly [Code in FailureCode]: (failure: Failed<Code>, 
 export interface BodyPolicy {
   /** Media types read as JSON; `any` reads every body as JSON whatever it is called. */
   readonly accepts: readonly string[] | 'any';
+  /** Media types whose bodies are no JSON to the dialect but the text they are. */
+  readonly isText?: (mediaType: string) => boolean;
   /** Also reads `application/x-www-form-urlencoded`; a parameter sent twice becomes an array. */
   readonly form?: boolean;
   /** Whether a body that is not JSON is refused before or after the caller is judged. */

@@ -16,18 +16,18 @@ export class InputPipe implements PipeTransform {
     if (!metatype || metatype === Object) return input;
     if (type === 'body' && (typeof input !== 'object' || input === null || Array.isArray(input))) {
       const rule = input === undefined ? 'body-missing' : 'not-an-object';
-      throw new InputInvalid([{ at: [], rule, message: 'The request body must be an object.', value: input }]);
+      throw new InputInvalid([{ part: 'body', at: [], rule, message: 'The request body must be an object.', value: input }]);
     }
-    return toValid(metatype as Type<object>, (input ?? {}) as Record<string, unknown>);
+    return toValid(metatype as Type<object>, (input ?? {}) as Record<string, unknown>, type);
   }
 }
 
-function toValid(dto: Type<object>, input: Record<string, unknown>): object {
+function toValid(dto: Type<object>, input: Record<string, unknown>, part: 'body' | 'query'): object {
   const instance = new dto() as Record<string, unknown>;
   for (const property of declaredProperties(dto)) {
     if (Object.hasOwn(input, property)) instance[property] = input[property];
   }
-  const violations = validateSync(instance, { forbidUnknownValues: true }).flatMap((error) => toViolations(error, instance));
+  const violations = validateSync(instance, { forbidUnknownValues: true }).flatMap((error) => toViolations(error, instance, part));
   if (violations.length > 0) throw new InputInvalid(violations);
   return instance;
 }
@@ -45,10 +45,11 @@ function declaredProperties(dto: Type<object>): readonly string[] {
   return names;
 }
 
-function toViolations(error: ValidationError, body: object): Violation[] {
+function toViolations(error: ValidationError, body: object, part: 'body' | 'query'): Violation[] {
   const rule = (error.contexts?.['satisfies'] as { rule?: Rule } | undefined)?.rule;
   if (rule) {
     return faultsOf(rule, error.value, body).map((fault) => ({
+      part,
       at: [error.property, ...(fault.at ?? [])],
       rule: fault.rule,
       message: fault.message,
@@ -56,5 +57,5 @@ function toViolations(error: ValidationError, body: object): Violation[] {
       context: fault.context,
     }));
   }
-  return Object.entries(error.constraints ?? {}).map(([name, message]) => ({ at: [error.property], rule: name, message, value: error.value as unknown }));
+  return Object.entries(error.constraints ?? {}).map(([name, message]) => ({ part, at: [error.property], rule: name, message, value: error.value as unknown }));
 }

@@ -25,6 +25,7 @@ export class ReceivedBody {
 
   private parse(): unknown {
     const text = this.text();
+    if (this.mediaType !== null && text !== '' && this.policy.isText?.(this.mediaType)) return text;
     if (this.policy.form && this.mediaType === 'application/x-www-form-urlencoded') return readForm(text);
     if (text.trim() === '') {
       if (this.policy.empty === 'malformed') throw malformed('the body is empty', text);

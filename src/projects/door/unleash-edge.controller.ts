@@ -1,0 +1,28 @@
+import { Body, Controller, HttpCode, Post } from '@nestjs/common';
+import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Public } from '../../access/require-permission.js';
+import { ProjectTokens } from '../project-tokens.service.js';
+import { ApiUnleashErrors } from './unleash-error.dto.js';
+import { UnleashValidate, UnleashValidTokens } from './unleash-sdk.dto.js';
+import { toPresentedTokens, toValidTokens } from './unleash-sdk.mapper.js';
+
+@ApiTags('Project API tokens (Unleash)')
+@Controller('edge')
+export class UnleashEdgeController {
+  constructor(private readonly tokens: ProjectTokens) {}
+
+  @Post('validate')
+  @HttpCode(200)
+  @Public()
+  @ApiOperation({
+    summary: 'Which of these are live tokens of projects?',
+    description: 'Open to anyone: it tells of a token only to whoever has its secret. All others are left out. Does not count as a use.',
+  })
+  @ApiBody({ type: UnleashValidate })
+  @ApiOkResponse({ description: 'Those that are, in the order asked.', type: UnleashValidTokens })
+  @ApiUnleashErrors(400, 413, 415)
+  async validate(@Body() body: UnleashValidate): Promise<UnleashValidTokens> {
+    const presented = toPresentedTokens(body);
+    return toValidTokens(presented, await this.tokens.inspect(presented));
+  }
+}

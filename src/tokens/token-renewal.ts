@@ -1,0 +1,65 @@
+import { Injectable } from '@nestjs/common';
+import type { Actor } from '../audit/actor.js';
+import { AuditLog } from '../audit/audit-log.js';
+import { Clock } from '../kernel/clock.js';
+import { Database, type Tenant } from '../kernel/database/database.js';
+import { Instant } from '../kernel/instant.js';
+import type { Origin } from '../kernel/origin.js';
+import { ApiTokenRepository } from './api-token.repository.js';
+import { RenewalRefused, TokenNotFound, TooManySecrets } from './token.errors.js';
+import { drawSecret, hintOf, SecretHasher } from './token-secret.js';
+import { stateOf } from './token-state.js';
+import { TokenVerifier } from './token-verifier.js';
+import type { MintedToken, Token } from './token.js';
+import type { VerifiedToken } from './verdict.js';
+
+/** Workers that share a token renew it each for themselves; nobody else needs so many. */
+const SECRETS_MAX = 100;
+
+/** Prolongs tokens at the wish of whoever holds their secret. */
+@Injectable()
+export class TokenRenewal {
+  constructor(
+    private readonly database: Database,
+    private readonly tokens: ApiTokenRepository,
+    private readonly verifier: TokenVerifier,
+    private readonly hasher: SecretHasher,
+    private readonly audit: AuditLog,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Gives a live token a new secret and as much life as its TTL and its whole life allow; the secret presented works
+   * until it would have ended anyway. Never shortens a life and costs no use. `RenewalRefused` says why a token cannot.
+   */
+  async renew(presented: string, secretPrefix: string, origin: Origin): Promise<MintedToken> {
+    const verdict = await this.verifier.inspect(presented, origin.ip);
+    if (!verdict.active) throw new RenewalRefused(verdict.reason);
+    return this.database.inOrganization(verdict.token.keptIn, (tenant) => this.renewIn(tenant, verdict.token, secretPrefix, origin));
+  }
+
+  private async renewIn(tenant: Tenant, { id, kind, ownerId }: VerifiedToken, secretPrefix: string, origin: Origin): Promise<MintedToken> {
+    await this.tokens.lock(tenant, id);
+    const now = this.clock.now();
+    const token = await this.tokens.find(tenant, 'all', id, {}, now);
+    if (!token) throw new TokenNotFound(id);
+    const state = stateOf(token, now);
+    if (state !== 'active') throw new RenewalRefused(state);
+    if ((await this.tokens.dropExpiredSecrets(tenant, id, now)) >= SECRETS_MAX) throw new TooManySecrets(SECRETS_MAX);
+    const secret = drawSecret(secretPrefix);
+    const expiresAt = prolonged(token, now);
+    const hint = hintOf(secret, secretPrefix);
+    await this.tokens.addSecret(tenant, token, { ...this.hasher.hash(secret), hint }, expiresAt, now);
+    const actor: Actor = { kind, id: ownerId, credential: { kind: 'token', id }, origin };
+    await this.audit.append(tenant, actor, { action: 'token.renewed', target: { kind: 'token', id }, details: { expiresAt, hint } });
+    return { token: { ...token, expiresAt, hint, renewedAt: now, updatedAt: now }, secret };
+  }
+}
+
+/** A token without a TTL keeps the end it has. */
+function prolonged({ createdAt, expiresAt, ttlSeconds, maxTtlSeconds }: Token, now: Instant): Instant | null {
+  if (expiresAt === null || ttlSeconds === null) return expiresAt;
+  const latest = maxTtlSeconds === null ? null : createdAt.plusSeconds(maxTtlSeconds);
+  const next = Instant.earliest(now.plusSeconds(ttlSeconds), latest) ?? expiresAt;
+  return next.isBefore(expiresAt) ? expiresAt : next;
+}
