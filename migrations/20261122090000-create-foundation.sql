@@ -95,9 +95,11 @@ CREATE TABLE projects (
   name text NOT NULL,
   created_at timestamptz(6) NOT NULL,
   updated_at timestamptz(6) NOT NULL,
-  UNIQUE (organization_id, id),
-  UNIQUE (organization_id, key)
+  -- Its tokens stay visible, so it stays known; it is found nowhere else, and its key is free.
+  deleted_at timestamptz(6),
+  UNIQUE (organization_id, id)
 );
+CREATE UNIQUE INDEX projects_key ON projects (organization_id, key) WHERE deleted_at IS NULL;
 
 CREATE TABLE environments (
   organization_id uuid NOT NULL,
@@ -107,11 +109,13 @@ CREATE TABLE environments (
   name text NOT NULL,
   created_at timestamptz(6) NOT NULL,
   updated_at timestamptz(6) NOT NULL,
+  -- At the latest when its project is.
+  deleted_at timestamptz(6),
   UNIQUE (organization_id, id),
   UNIQUE (organization_id, project_id, id),
-  UNIQUE (organization_id, project_id, key),
   FOREIGN KEY (organization_id, project_id) REFERENCES projects (organization_id, id)
 );
+CREATE UNIQUE INDEX environments_key ON environments (organization_id, project_id, key) WHERE deleted_at IS NULL;
 
 CREATE TABLE machine_identities (
   organization_id uuid NOT NULL REFERENCES organizations (id),
@@ -501,7 +505,7 @@ BEGIN
     CASE WHEN t.sub_organization_id IS NULL THEN owner_role.permissions ELSE a.role_permissions END,
     coalesce(m.disabled_at, u.disabled_at),
     CASE WHEN t.user_id IS NOT NULL THEN m.id IS NOT NULL
-         WHEN t.project_id IS NOT NULL THEN p.id IS NOT NULL
+         WHEN t.project_id IS NOT NULL THEN p.id IS NOT NULL AND p.deleted_at IS NULL
          WHEN t.identity_id IS NOT NULL THEN i.id IS NOT NULL AND i.deleted_at IS NULL
            AND CASE WHEN t.client_secret_id IS NULL THEN tas.id ELSE uas.id END IS NOT NULL
            AND (t.sub_organization_id IS NULL OR coalesce(a.admitted, false))
@@ -530,8 +534,9 @@ BEGIN
     SELECT array_agg(lp.id ORDER BY lp.key) AS project_ids, array_agg(lp.key ORDER BY lp.key) AS project_keys,
       coalesce(bool_and(tp.environment_id IS NOT NULL), false) AS all_have_environment
     FROM token_projects tp
-    JOIN projects lp ON lp.organization_id = tp.organization_id AND lp.id = tp.project_id
-    WHERE tp.organization_id = t.organization_id AND tp.token_id = t.id
+    JOIN projects lp ON lp.organization_id = tp.organization_id AND lp.id = tp.project_id AND lp.deleted_at IS NULL
+    LEFT JOIN environments le ON le.organization_id = tp.organization_id AND le.id = tp.environment_id
+    WHERE tp.organization_id = t.organization_id AND tp.token_id = t.id AND le.deleted_at IS NULL
   ) links
   WHERE t.organization_id = found_secret.organization_id AND t.id = found_secret.token_id;
   PERFORM set_config('gatehouse.organization_id', coalesce(previous_organization_id, ''), true);

@@ -182,7 +182,7 @@ BEGIN
     CASE WHEN t.sub_organization_id IS NULL THEN owner_role.permissions ELSE a.role_permissions END,
     coalesce(m.disabled_at, u.disabled_at),
     CASE WHEN t.user_id IS NOT NULL THEN m.id IS NOT NULL AND m.removed_at IS NULL
-         WHEN t.project_id IS NOT NULL THEN p.id IS NOT NULL
+         WHEN t.project_id IS NOT NULL THEN p.id IS NOT NULL AND p.deleted_at IS NULL
          WHEN t.identity_id IS NOT NULL THEN i.id IS NOT NULL AND i.deleted_at IS NULL
            AND CASE WHEN t.client_secret_id IS NULL THEN tas.id ELSE uas.id END IS NOT NULL
            AND (t.sub_organization_id IS NULL OR coalesce(a.admitted, false))
@@ -211,8 +211,9 @@ BEGIN
     SELECT array_agg(lp.id ORDER BY lp.key) AS project_ids, array_agg(lp.key ORDER BY lp.key) AS project_keys,
       coalesce(bool_and(tp.environment_id IS NOT NULL), false) AS all_have_environment
     FROM token_projects tp
-    JOIN projects lp ON lp.organization_id = tp.organization_id AND lp.id = tp.project_id
-    WHERE tp.organization_id = t.organization_id AND tp.token_id = t.id
+    JOIN projects lp ON lp.organization_id = tp.organization_id AND lp.id = tp.project_id AND lp.deleted_at IS NULL
+    LEFT JOIN environments le ON le.organization_id = tp.organization_id AND le.id = tp.environment_id
+    WHERE tp.organization_id = t.organization_id AND tp.token_id = t.id AND le.deleted_at IS NULL
   ) links
   WHERE t.organization_id = found_secret.organization_id AND t.id = found_secret.token_id;
   PERFORM set_config('gatehouse.organization_id', coalesce(previous_organization_id, ''), true);

@@ -3,6 +3,7 @@ import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AccessGuard } from './access/access.guard.js';
 import { AccessModule } from './access/access.module.js';
+import { AuthMethodsModule } from './auth-methods/auth-methods.module.js';
 import { DOORS } from './doors.js';
 import { InventoryModule } from './inventory/inventory.module.js';
 import { Clock } from './kernel/clock.js';
@@ -15,6 +16,7 @@ import { problemDoor } from './kernel/http/problem.js';
 import { RouteTable } from './kernel/http/route-table.js';
 import { KeyRing } from './kernel/key-ring.js';
 import { PublicUrl } from './kernel/public-url.js';
+import { MachineIdentitiesModule } from './machine-identities/machine-identities.module.js';
 import { OAuth2Module } from './oauth2/oauth2.module.js';
 import { OperationsModule } from './operations/operations.module.js';
 import { OrganizationsModule } from './organizations/organizations.module.js';
@@ -66,6 +68,8 @@ export class AppModule {
         UsersModule,
         ProjectsModule,
         OrganizationsModule,
+        MachineIdentitiesModule,
+        AuthMethodsModule,
         OAuth2Module,
         InventoryModule,
         OperationsModule,

@@ -9,6 +9,7 @@ import type { Config } from './kernel/config.js';
 import { isolationFaults } from './kernel/database/isolation-check.js';
 import type { OpenDatabase } from './kernel/database/open-database.js';
 import { DialectFilter } from './kernel/http/dialect.filter.js';
+import { FailureWitness } from './kernel/http/failure-witness.js';
 import { prepareIntake } from './kernel/http/intake.js';
 import { NestLog } from './kernel/http/nest-log.js';
 import { logRequests } from './kernel/http/request-log.js';
@@ -69,7 +70,7 @@ export async function createApplication({ config, secretKeys, database, clock = 
     },
     xFrameOptions: { action: 'deny' },
   });
-  filter = new DialectFilter(foundations.doors, foundations.routes);
+  filter = new DialectFilter(foundations.doors, foundations.routes, app.get(FailureWitness));
   try {
     serveDocument(app);
     await app.init();

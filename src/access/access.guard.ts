@@ -24,8 +24,9 @@ export class AccessGuard implements CanActivate {
     if (!rule) throw new Error(`${context.getClass().name}.${context.getHandler().name} states no permission`);
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const principal = await this.authenticate(request);
-    requireAccess(principal, rule);
+    // First, so that a refusal is known to be this caller's.
     setPrincipal(request, principal);
+    requireAccess(principal, rule);
     return true;
   }
 

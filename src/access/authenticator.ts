@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DomainError } from '../kernel/failure.js';
 import type { Origin } from '../kernel/origin.js';
-import { permissionsOfRole } from '../tokens/permissions.js';
+import { patternsOfRole, permissionsOfRole } from '../tokens/permissions.js';
 import { TokenVerifier } from '../tokens/token-verifier.js';
 import type { VerifiedToken } from '../tokens/verdict.js';
 import { AccessTokens } from './access-tokens.js';
@@ -46,7 +46,8 @@ export class Authenticator {
         platform: session.organization_platform,
       },
       actor: { kind: 'user', id: session.user_id, credential: { kind: 'session', id: session.id }, origin },
-      permissions: permissionsOfRole(role, session.organization_platform),
+      permissions: permissionsOfRole(role, session.organization_platform, session.registered_permissions),
+      bounds: [patternsOfRole(role, session.organization_platform)],
       narrowed: false,
       projects: 'all',
       tokenId: null,
@@ -74,6 +75,7 @@ function toPrincipal(token: VerifiedToken, origin: Origin): Principal {
       origin,
     },
     permissions: token.permissions,
+    bounds: token.bounds,
     narrowed: token.narrowed,
     projects: token.projects,
     tokenId: token.id,

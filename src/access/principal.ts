@@ -21,8 +21,13 @@ export function setPrincipal(request: FastifyRequest, principal: Principal): voi
   (request as Carrier)[PRINCIPAL] = principal;
 }
 
+/** Null where nobody has shown who they are. */
+export function findPrincipal(request: FastifyRequest): Principal | null {
+  return (request as Carrier)[PRINCIPAL] ?? null;
+}
+
 export function principalOf(request: FastifyRequest): Principal {
-  const principal = (request as Carrier)[PRINCIPAL];
+  const principal = findPrincipal(request);
   if (!principal) throw new Error('a public route asked who is calling');
   return principal;
 }

@@ -11,12 +11,14 @@ import type { Origin } from '../kernel/origin.js';
 import { permissionsOfRole } from '../tokens/permissions.js';
 import { drawSecret, hasValidChecksum, SecretHasher } from '../tokens/token-secret.js';
 import { ACCESS_TOKEN_SECONDS, AccessTokens } from './access-tokens.js';
+import { RefusalLog } from './refusal-log.js';
 import { RefreshToken, Session } from './session.entity.js';
 
 const SESSION_SECONDS = 30 * 24 * 3600;
 /** A session that is not refreshed for so long cannot be refreshed any more. */
 const IDLE_SECONDS = 7 * 24 * 3600;
 const REFRESH_PREFIX = 'rft_';
+const REUSE = 'refresh-token-reuse';
 
 /** A row of the SQL function `session_facts`. */
 export interface SessionFacts {
@@ -30,6 +32,7 @@ export interface SessionFacts {
   readonly user_disabled_at: Instant | null;
   readonly role_key: string;
   readonly role_permissions: readonly string[];
+  readonly registered_permissions: readonly string[];
   readonly organization_id: string;
   readonly organization_slug: string;
   readonly organization_name: string;
@@ -43,6 +46,9 @@ export interface SessionTokens {
   readonly refreshToken: string;
   readonly session: SessionFacts;
 }
+
+/** What comes of a refresh token: the next one, or an attempt to use it again on a session that had ended, or nothing. */
+type Refreshing = { readonly next: string } | { readonly reusedBy: Actor } | Record<string, never>;
 
 export class RefreshTokenInvalid extends DomainError<'credentials-invalid'> {
   constructor() {
@@ -58,6 +64,7 @@ export class Sessions {
     private readonly accessTokens: AccessTokens,
     private readonly hasher: SecretHasher,
     private readonly audit: AuditLog,
+    private readonly refusals: RefusalLog,
     private readonly clock: Clock,
   ) {}
 
@@ -90,9 +97,13 @@ export class Sessions {
     const hashes = this.hasher.hashes(presented);
     const found = await this.database.asHolder(hashes, (manager) => manager.findOneBy(RefreshToken, { secretHash: In([...hashes]) }));
     if (!found) throw new RefreshTokenInvalid();
-    const next = await this.database.inOrganization(found.organizationId, (tenant) => this.rotate(tenant, found, origin));
-    if (next === null) throw new RefreshTokenInvalid();
-    return this.toTokens(found.organizationId, found.sessionId, next);
+    const { organizationId, sessionId } = found;
+    const outcome = await this.database.inOrganization(organizationId, (tenant) => this.rotate(tenant, found, origin));
+    if ('reusedBy' in outcome) {
+      await this.refusals.record(organizationId, outcome.reusedBy, { action: 'session.refresh-refused', target: { kind: 'session', id: sessionId }, details: { reason: REUSE } });
+    }
+    if (!('next' in outcome)) throw new RefreshTokenInvalid();
+    return this.toTokens(organizationId, sessionId, outcome.next);
   }
 
   /** What is known of a session now; null where it is absent, ended, or its person may not enter any more. */
@@ -106,28 +117,29 @@ export class Sessions {
     await this.database.inOrganization(organizationId, (tenant) => this.endIn(tenant, sessionId, actor, reason));
   }
 
-  private async endIn(tenant: Tenant, sessionId: string, actor: Actor, reason: string): Promise<void> {
+  /** False where it had ended before. */
+  private async endIn(tenant: Tenant, sessionId: string, actor: Actor, reason: string): Promise<boolean> {
     const open = { organizationId: tenant.organizationId, id: sessionId, endedAt: IsNull() };
     const { affected } = await tenant.manager.update(Session, open, { endedAt: this.clock.now(), endReason: reason });
-    if (affected !== 1) return;
+    if (affected !== 1) return false;
     await this.audit.append(tenant, actor, { action: 'session.ended', target: { kind: 'session', id: sessionId }, details: { reason } });
+    return true;
   }
 
-  /** The next refresh token; null when the presented one does not work any more, with what follows from that done. */
-  private async rotate(tenant: Tenant, { secretHash, sessionId }: RefreshToken, origin: Origin): Promise<string | null> {
+  private async rotate(tenant: Tenant, { secretHash, sessionId }: RefreshToken, origin: Origin): Promise<Refreshing> {
     const { organizationId, manager } = tenant;
     const session = await manager.findOneBy(Session, { organizationId, id: sessionId });
     // The lock makes one of two simultaneous uses the second.
     const token = await manager.findOne(RefreshToken, { where: { organizationId, secretHash }, lock: { mode: 'pessimistic_write' } });
     const now = this.clock.now();
-    if (!session || session.endedAt || !token) return null;
+    if (!session || !token) return {};
     if (token.usedAt) {
-      await this.endIn(tenant, sessionId, actorOf(session.userId, sessionId, origin), 'refresh-token-reuse');
-      return null;
+      const actor = actorOf(session.userId, sessionId, origin);
+      return (await this.endIn(tenant, sessionId, actor, REUSE)) ? {} : { reusedBy: actor };
     }
-    if (!now.isBefore(Instant.earliest(token.expiresAt, session.expiresAt) ?? now)) return null;
+    if (session.endedAt || !now.isBefore(Instant.earliest(token.expiresAt, session.expiresAt) ?? now)) return {};
     await manager.update(RefreshToken, { organizationId, secretHash }, { usedAt: now });
-    return this.drawRefreshToken(tenant, sessionId, now);
+    return { next: await this.drawRefreshToken(tenant, sessionId, now) };
   }
 
   private async drawRefreshToken({ organizationId, manager }: Tenant, sessionId: string, now: Instant): Promise<string> {
@@ -148,7 +160,7 @@ export class Sessions {
     const session = await this.findLive(organizationId, sessionId);
     if (!session) throw new RefreshTokenInvalid();
     const role = { key: session.role_key, permissions: session.role_permissions };
-    const scope = permissionsOfRole(role, session.organization_platform);
+    const scope = permissionsOfRole(role, session.organization_platform, session.registered_permissions);
     const accessToken = this.accessTokens.sign({ userId: session.user_id, organizationId, sessionId, scope });
     return { accessToken, expiresInSeconds: ACCESS_TOKEN_SECONDS, refreshToken, session };
   }

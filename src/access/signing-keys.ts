@@ -1,6 +1,6 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, type JsonWebKey, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { IsNull } from 'typeorm';
+import { In, IsNull } from 'typeorm';
 import { Clock } from '../kernel/clock.js';
 import { Database } from '../kernel/database/database.js';
 import { KeyRing, type DerivedKey } from '../kernel/key-ring.js';
@@ -55,7 +55,26 @@ export class SigningKeys implements OnModuleInit {
 
   /** The key set of RFC 7517; it holds no private member. */
   get jwks(): { keys: JsonWebKey[] } {
-    return { keys: this.keys.map(({ id, publicJwk }) => ({ ...publicJwk, kid: id, alg: ALGORITHM, use: 'sig' })) };
+    return { keys: this.keys.map(toJwk) };
+  }
+
+  /** Signs text with the key that signs now: ES256, 64 bytes (RFC 7518 section 3.4). */
+  sign(text: string): { keyId: string; signature: Buffer } {
+    const { id, privateKey } = this.current;
+    return { keyId: id, signature: sign('sha256', Buffer.from(text), { key: privateKey, dsaEncoding: 'ieee-p1363' }) };
+  }
+
+  /**
+   * The public halves of these keys, and of retired ones too. Each is made from its sealed private half, which whoever
+   * may write into the database cannot forge; a key whose seal does not open is left out.
+   */
+  async provenJwks(ids: readonly string[]): Promise<JsonWebKey[]> {
+    if (ids.length === 0) return [];
+    const rows = await this.database.shared.find(SigningKey, { where: { id: In([...ids]) }, order: { createdAt: 'ASC', id: 'ASC' } });
+    return rows.flatMap((row) => {
+      const key = this.openOrNull(row);
+      return key ? [toJwk({ id: key.id, publicJwk: key.publicKey.export({ format: 'jwk' }) })] : [];
+    });
   }
 
   private async draw(): Promise<void> {
@@ -87,12 +106,24 @@ export class SigningKeys implements OnModuleInit {
     await this.database.shared.update(SigningKey, { id, sealingKeyId }, change);
   }
 
+  private openOrNull(row: SigningKey): LoadedKey | null {
+    try {
+      return this.open(row);
+    } catch {
+      return null;
+    }
+  }
+
   private open(row: SigningKey): LoadedKey {
     const sealingKey = this.ring.derive('signing-keys').find(({ id }) => id === row.sealingKeyId);
     if (!sealingKey) throw new Error('SECRET_KEY lacks the key that the signing keys in the database are sealed with: put the earlier one behind the current one');
     const privateKey = createPrivateKey({ key: unseal(sealingKey, row.sealedPrivateKey, row.id), format: 'der', type: 'pkcs8' });
     return { id: row.id, privateKey, publicKey: createPublicKey(privateKey), publicJwk: row.publicJwk as JsonWebKey };
   }
+}
+
+function toJwk({ id, publicJwk }: Pick<LoadedKey, 'id' | 'publicJwk'>): JsonWebKey {
+  return { ...publicJwk, kid: id, alg: ALGORITHM, use: 'sig' };
 }
 
 function sealPrivateKey(sealingKey: DerivedKey, privateKey: KeyObject, id: string): Buffer {

@@ -2,8 +2,8 @@ import type { Origin } from '../kernel/origin.js';
 
 /** Who acts, with which credential, from where. */
 export interface Actor {
-  readonly kind: 'user' | 'project' | 'machine-identity' | 'organization' | 'auth-method' | 'system';
-  /** The person or machine; null for the service itself. */
+  readonly kind: 'user' | 'project' | 'machine-identity' | 'organization' | 'auth-method' | 'system' | 'anonymous';
+  /** The person or machine; null for the service itself, and for whoever has not shown who they are. */
   readonly id: string | null;
   readonly credential: { readonly kind: 'session' | 'token' | 'client-secret'; readonly id: string } | null;
   readonly origin: Origin | null;

@@ -16,6 +16,11 @@ export interface Happening {
   readonly after?: Readonly<Record<string, unknown>>;
 }
 
+/** What happened to several targets of one kind, to each alike. */
+export interface Repeated extends Pick<Happening, 'action' | 'details'> {
+  readonly targetKind: string;
+}
+
 /** The record of who did what. */
 @Injectable()
 export class AuditLog {
@@ -41,6 +46,31 @@ export class AuditLog {
       userAgent: actor.origin?.userAgent ?? null,
       requestId: actor.origin?.requestId ?? null,
     });
+  }
+
+  /** The same happening to each of these targets, in one statement however many they are. */
+  async appendEach(tenant: Tenant, actor: Actor, { action, targetKind, details = {} }: Repeated, targetIds: readonly string[]): Promise<void> {
+    if (targetIds.length === 0) return;
+    await tenant.manager.query(
+      `INSERT INTO audit_events (organization_id, id, occurred_at, action, actor_kind, actor_id, credential_kind, credential_id,
+          target_kind, target_id, details, ip, user_agent, request_id)
+       SELECT $1, gen_random_uuid(), $2, $3, $4, $5, $6, $7, $8, target_id, $9, $10, $11, $12 FROM unnest($13::uuid[]) AS target_id`,
+      [
+        tenant.organizationId,
+        this.clock.now().toPostgres(),
+        action,
+        actor.kind,
+        actor.id,
+        actor.credential?.kind ?? null,
+        actor.credential?.id ?? null,
+        targetKind,
+        JSON.stringify(details),
+        actor.origin?.ip ?? null,
+        actor.origin?.userAgent ?? null,
+        actor.origin?.requestId ?? null,
+        targetIds,
+      ],
+    );
   }
 }
 

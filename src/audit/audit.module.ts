@@ -1,7 +1,13 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { AuditCheckpoint, AuditLink, UnsealedAuditEvent } from './audit-chain.entity.js';
 import { AuditEvent } from './audit-event.entity.js';
 import { AuditLog } from './audit-log.js';
+import { AuditTrail } from './audit-trail.js';
 
-@Module({ imports: [TypeOrmModule.forFeature([AuditEvent])], providers: [AuditLog], exports: [AuditLog] })
+@Module({
+  imports: [TypeOrmModule.forFeature([AuditEvent, AuditLink, AuditCheckpoint, UnsealedAuditEvent])],
+  providers: [AuditLog, AuditTrail],
+  exports: [AuditLog, AuditTrail],
+})
 export class AuditModule {}

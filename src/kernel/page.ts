@@ -24,3 +24,16 @@ export function requireCursor(text: string | undefined): Cursor | null {
   if (!cursor) throw InputInvalid.at('cursor', 'cursor', 'must be a cursor from an earlier page', text);
   return cursor;
 }
+
+/** A part of a list, and where the next part begins: null at the end. */
+export interface Page<Entry> {
+  readonly entries: readonly Entry[];
+  readonly nextCursor: string | null;
+}
+
+/** Cuts a page out of entries, of which there is one more than the page where it is not the last. */
+export function toPage<Entry extends { readonly createdAt: Instant; readonly id: string }>(entries: readonly Entry[], limit: number): Page<Entry> {
+  const page = entries.slice(0, limit);
+  const last = page.at(-1);
+  return { entries: page, nextCursor: last && entries.length > limit ? toCursorText({ at: last.createdAt, id: last.id }) : null };
+}

@@ -1,5 +1,6 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import type { Instant } from '../kernel/instant.js';
+import type { LoginMethod } from './access-token-settings.js';
 
 @Entity('machine_identities')
 export class MachineIdentity {
@@ -9,8 +10,11 @@ export class MachineIdentity {
   /** Null: no access. */
   @Column('uuid', { nullable: true }) roleId!: string | null;
   @Column('boolean') deleteProtected!: boolean;
+  @Column('timestamptz', { nullable: true }) lastLoginAt!: Instant | null;
+  @Column('text', { nullable: true }) lastLoginMethod!: LoginMethod | null;
   @Column('timestamptz') createdAt!: Instant;
   @Column('timestamptz') updatedAt!: Instant;
+  @Column('timestamptz', { nullable: true }) deletedAt!: Instant | null;
 }
 
 @Entity('machine_identity_metadata')
@@ -23,15 +27,13 @@ export class MachineIdentityMetadata {
   @Column('text') value!: string;
 }
 
-@Entity('token_auth_settings')
-export class TokenAuthSettings {
-  @Column('uuid') organizationId!: string;
-  @PrimaryColumn('uuid') id!: string;
-  @Column('uuid') identityId!: string;
-  @Column('bigint') ttlSeconds!: string;
-  @Column('bigint') maxTtlSeconds!: string;
-  @Column('bigint') usesLimit!: string;
-  @Column('text', { array: true }) trustedAddresses!: string[];
+/** A machine identity of the parent organization that may act in this one, a sub-organization. */
+@Entity('identity_admissions')
+export class IdentityAdmission {
+  @PrimaryColumn('uuid') organizationId!: string;
+  @Column('uuid') identityOrganizationId!: string;
+  @PrimaryColumn('uuid') identityId!: string;
+  /** Null: no access. */
+  @Column('uuid', { nullable: true }) roleId!: string | null;
   @Column('timestamptz') createdAt!: Instant;
-  @Column('timestamptz') updatedAt!: Instant;
 }

@@ -47,7 +47,9 @@ export class IntrospectionController {
   async revoke(@CurrentPrincipal() principal: Principal, @Body() { token }: PresentedToken): Promise<object> {
     const found = await this.verifier.locate(token);
     // The secret in hand opens the token whatever projects the caller is limited to.
-    if (found?.organizationId === principal.organizationId) await this.tokens.revoke({ ...principal, projects: 'all' }, found.tokenId);
+    if (found && [found.organizationId, found.keptIn].includes(principal.organizationId)) {
+      await this.tokens.revoke({ ...principal, organizationId: found.keptIn, projects: 'all' }, found.tokenId);
+    }
     return {};
   }
 }

@@ -10,4 +10,6 @@ export class Membership {
   @Column('timestamptz', { nullable: true }) disabledAt!: Instant | null;
   @Column('timestamptz') createdAt!: Instant;
   @Column('timestamptz') updatedAt!: Instant;
+  /** Tokens and sessions still name it; the person is no member any more. */
+  @Column('timestamptz', { nullable: true }) removedAt!: Instant | null;
 }

@@ -2,19 +2,30 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { ProjectsModule } from '../projects/projects.module.js';
 import { UsersModule } from '../users/users.module.js';
+import { DeepsetAccountController } from './door/deepset-account.controller.js';
+import { DeepsetTokenController } from './door/deepset-token.controller.js';
+import { FailedLogins } from './failed-logins.js';
 import { FirstStart } from './first-start.js';
 import { LoginService } from './login.service.js';
 import { Membership } from './membership.entity.js';
+import { MembershipsService } from './memberships.service.js';
+import { OrganizationTokens } from './organization-tokens.service.js';
 import { Organization } from './organization.entity.js';
 import { OrganizationsService } from './organizations.service.js';
+import { PermissionRegistry } from './permission-registry.service.js';
+import { PermissionsController } from './permissions.controller.js';
+import { RegisteredPermission } from './registered-permission.entity.js';
+import { RoleAdministration } from './role-administration.service.js';
 import { RoleRecord } from './role.entity.js';
+import { RolesController } from './roles.controller.js';
 import { RolesService } from './roles.service.js';
+import { SubOrganizations } from './sub-organizations.service.js';
 import { SessionController } from './session.controller.js';
 
 @Module({
-  imports: [UsersModule, ProjectsModule, TypeOrmModule.forFeature([Organization, Membership, RoleRecord])],
-  controllers: [SessionController],
-  providers: [FirstStart, LoginService, OrganizationsService, RolesService],
-  exports: [FirstStart, OrganizationsService, RolesService, UsersModule, ProjectsModule],
+  imports: [UsersModule, ProjectsModule, TypeOrmModule.forFeature([Organization, Membership, RegisteredPermission, RoleRecord])],
+  controllers: [DeepsetAccountController, DeepsetTokenController, PermissionsController, RolesController, SessionController],
+  providers: [FailedLogins, FirstStart, LoginService, MembershipsService, OrganizationsService, OrganizationTokens, PermissionRegistry, RoleAdministration, RolesService, SubOrganizations],
+  exports: [FirstStart, OrganizationsService, RolesService, SubOrganizations, UsersModule, ProjectsModule],
 })
 export class OrganizationsModule {}

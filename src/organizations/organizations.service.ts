@@ -25,12 +25,6 @@ export interface OrganizationView {
   readonly name: string;
 }
 
-/** Where a person is a member. */
-export interface OwnOrganization extends OrganizationView {
-  /** False where the membership is disabled or the organization suspended. */
-  readonly open: boolean;
-}
-
 /** Tenants and who belongs to them. */
 @Injectable()
 export class OrganizationsService {
@@ -74,16 +68,5 @@ export class OrganizationsService {
     const id = newId();
     await manager.insert(Membership, { organizationId, id, userId, roleId: role.id, createdAt: now, updatedAt: now });
     return id;
-  }
-
-  /** The organizations a person belongs to, in the order they joined. */
-  async organizationsOf(userId: string): Promise<OwnOrganization[]> {
-    return this.database.asUser(userId, (manager) =>
-      manager.query<OwnOrganization[]>(
-        `SELECT o.id, o.slug, o.name, m.disabled_at IS NULL AND o.suspended_at IS NULL AS open
-           FROM memberships m JOIN organizations o ON o.id = m.organization_id
-          WHERE m.user_id = $1 ORDER BY m.created_at, m.id`,
-        [userId],
-      ));
   }
 }

@@ -7,8 +7,11 @@ export class RoleRecord {
   @PrimaryColumn('uuid') id!: string;
   @Column('text') key!: string;
   @Column('text') name!: string;
+  /** The name as it is compared. */
+  @Column('text') nameFolded!: string;
   @Column('boolean') builtIn!: boolean;
   @Column('text', { array: true }) permissions!: string[];
   @Column('timestamptz') createdAt!: Instant;
   @Column('timestamptz') updatedAt!: Instant;
+  @Column('timestamptz', { nullable: true }) deletedAt!: Instant | null;
 }

@@ -1,10 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import { In } from 'typeorm';
+import { In, IsNull } from 'typeorm';
+import type { Principal } from '../access/principal.js';
 import { Clock } from '../kernel/clock.js';
-import type { Tenant } from '../kernel/database/database.js';
+import { Database, type Tenant } from '../kernel/database/database.js';
 import { NotFound } from '../kernel/failure.js';
 import { isUuid, newId } from '../kernel/ids.js';
-import { BUILT_IN_ROLES, permissionsOfRole } from '../tokens/permissions.js';
+import { foldName } from '../kernel/names.js';
+import { BUILT_IN_ROLES, knownPermissions, patternsOfRole, permissionsOfRole, requireGrantable, type Role } from '../tokens/permissions.js';
+import type { Caller } from '../tokens/token.js';
+import { PermissionRegistry } from './permission-registry.service.js';
 import { RoleRecord } from './role.entity.js';
 
 /** A role and what it allows now. */
@@ -21,7 +25,11 @@ const NAMES: Record<(typeof BUILT_IN_ROLES)[number], string> = { ADMIN: 'Admin',
 /** Roles of an organization; built-in ones are rows too, so that memberships and tokens refer to all alike. */
 @Injectable()
 export class RolesService {
-  constructor(private readonly clock: Clock) {}
+  constructor(
+    private readonly database: Database,
+    private readonly registry: PermissionRegistry,
+    private readonly clock: Clock,
+  ) {}
 
   async createBuiltIn({ organizationId, manager }: Tenant): Promise<void> {
     const now = this.clock.now();
@@ -30,6 +38,7 @@ export class RolesService {
       id: newId(),
       key,
       name: NAMES[key],
+      nameFolded: foldName(NAMES[key]),
       builtIn: true,
       permissions: [],
       createdAt: now,
@@ -38,25 +47,63 @@ export class RolesService {
     await manager.insert(RoleRecord, rows);
   }
 
-  /** By id or key. Throws `NotFound` where the organization has none such. */
-  async get({ organizationId, manager }: Tenant, idOrKey: string): Promise<RoleView> {
-    const role = await manager.findOneBy(RoleRecord, { organizationId, ...(isUuid(idOrKey) ? { id: idOrKey } : { key: idOrKey }) });
+  /** By id or key; it stays until the transaction ends. Throws `NotFound` where the organization has none such. */
+  async get(tenant: Tenant, idOrKey: string): Promise<RoleView> {
+    return toView(await this.hold(tenant, idOrKey), await this.registry.registeredIn(tenant));
+  }
+
+  /** The same, to be given to somebody. Throws `PermissionExceeded` where it allows, or may come to allow, what the caller does not hold. */
+  async getGrantable(tenant: Tenant, caller: Principal, idOrKey: string): Promise<RoleRecord> {
+    const role = await this.hold(tenant, idOrKey);
+    await this.requireCovered(tenant, caller, role);
+    return role;
+  }
+
+  /** Refuses a caller who holds less than the role allows, or may come to allow. */
+  async requireCovered(tenant: Tenant, caller: Principal, role: Role): Promise<void> {
+    const { platform } = caller.organization;
+    requireGrantable(caller, patternsOfRole(role, platform), knownPermissions(await this.registry.registeredIn(tenant), platform));
+  }
+
+  /** As it stands in the database. */
+  async hold({ organizationId, manager }: Tenant, idOrKey: string): Promise<RoleRecord> {
+    const where = { organizationId, deletedAt: IsNull(), ...(isUuid(idOrKey) ? { id: idOrKey } : { key: idOrKey }) };
+    // Whoever is about to give the role to somebody and whoever deletes it wait for each other.
+    const role = await manager.findOne(RoleRecord, { where, lock: { mode: 'for_key_share' } });
     if (!role) throw new NotFound('role', idOrKey);
-    return toView(role);
+    return role;
   }
 
-  async list({ organizationId, manager }: Tenant): Promise<RoleView[]> {
-    const roles = await manager.find(RoleRecord, { where: { organizationId }, order: { createdAt: 'ASC', key: 'ASC' } });
-    return roles.map(toView);
+  /** What a role of the organization allows now, with platform permissions where it is the platform's own. */
+  async permissionsOf(tenant: Tenant, id: string, platform: boolean): Promise<ReadonlySet<string>> {
+    const { organizationId, manager } = tenant;
+    const role = await manager.findOneBy(RoleRecord, { organizationId, id, deletedAt: IsNull() });
+    if (!role) throw new NotFound('role', id);
+    return permissionsOfRole(role, platform, await this.registry.registeredIn(tenant));
   }
 
-  async byIds({ organizationId, manager }: Tenant, ids: readonly string[]): Promise<ReadonlyMap<string, RoleView>> {
+  async list(tenant: Tenant): Promise<RoleView[]> {
+    const { organizationId, manager } = tenant;
+    const roles = await manager.find(RoleRecord, { where: { organizationId, deletedAt: IsNull() }, order: { createdAt: 'ASC', key: 'ASC' } });
+    const registered = await this.registry.registeredIn(tenant);
+    return roles.map((role) => toView(role, registered));
+  }
+
+  /** All roles of the caller's organization. */
+  listOf(caller: Caller): Promise<RoleView[]> {
+    return this.database.inOrganization(caller.organizationId, (tenant) => this.list(tenant));
+  }
+
+  /** Those that are gone, too: tokens still name them. */
+  async byIds(tenant: Tenant, ids: readonly string[]): Promise<ReadonlyMap<string, RoleView>> {
+    const { organizationId, manager } = tenant;
     const roles = ids.length === 0 ? [] : await manager.findBy(RoleRecord, { organizationId, id: In([...ids]) });
-    return new Map(roles.map((role) => [role.id, toView(role)]));
+    const registered = await this.registry.registeredIn(tenant);
+    return new Map(roles.map((role) => [role.id, toView(role, registered)]));
   }
 }
 
-/** Platform permissions are left out: no role hands them to a machine or a token without a person. */
-function toView({ id, key, name, builtIn, permissions }: RoleRecord): RoleView {
-  return { id, key, name, builtIn, permissions: permissionsOfRole({ key, permissions }, false) };
+/** Without platform permissions, which a role has in one organization only: `permissionsOf` tells them. */
+function toView({ id, key, name, builtIn, permissions }: RoleRecord, registered: readonly string[]): RoleView {
+  return { id, key, name, builtIn, permissions: permissionsOfRole({ key, permissions }, false, registered) };
 }

@@ -6,25 +6,8 @@ import type { Instant } from '../kernel/instant.js';
 import type { Cursor } from '../kernel/page.js';
 import { ApiToken, TokenProject, TokenSecret } from './api-token.entity.js';
 import type { SecretHash } from './token-secret.js';
-import type { MintRequest, ProjectScope, Token, TokenChange, TokenKind, TokenState } from './token.js';
-
-export interface TokenFilter {
-  readonly kind?: TokenKind;
-  readonly ownerId?: string;
-  readonly userId?: string;
-  readonly identityId?: string;
-  /** Null: only tokens that were minted, not obtained with a client secret; `any`: only the others. */
-  readonly clientSecretId?: string | 'any' | null;
-  readonly projectId?: string;
-  readonly project?: string;
-  readonly environment?: string;
-  readonly state?: TokenState;
-  /** False: whatever is not revoked, be it expired. */
-  readonly revoked?: boolean;
-  readonly name?: string;
-  readonly numbered?: true;
-  readonly number?: number;
-}
+import { LINKS, OF_TOKEN, toConditions, WITHIN_TENANT, type TokenFilter } from './token-filter.js';
+import type { MintRequest, ProjectScope, Token, TokenChange, TokenKind } from './token.js';
 
 export const TOKEN_ORDERS = {
   'newest-first': 't.created_at DESC, t.id DESC',
@@ -129,6 +112,15 @@ export class ApiTokenRepository {
       .execute();
   }
 
+  /** Those of the projects that are there, and will be until the transaction ends. */
+  async holdProjects({ organizationId, manager }: Tenant, ids: readonly string[]): Promise<ReadonlySet<string>> {
+    const rows = await manager.query<{ id: string }[]>(
+      'SELECT id FROM projects WHERE organization_id = $1 AND id = ANY ($2::uuid[]) AND deleted_at IS NULL ORDER BY id FOR KEY SHARE',
+      [organizationId, ids],
+    );
+    return new Set(rows.map(({ id }) => id));
+  }
+
   /** The number that follows the person's highest, theirs until the transaction ends: meanwhile nobody else draws one for this person. */
   async takeNumber(tenant: Tenant, userId: string): Promise<number> {
     const { organizationId, manager } = tenant;
@@ -151,13 +143,15 @@ export class ApiTokenRepository {
     return affected === 1;
   }
 
-  /** Ends every live token the filter lets through; tells which. */
+  /** Ends every token the filter lets through that is not revoked; tells which. */
   async revokeAll(tenant: Tenant, filter: TokenFilter, at: Instant, by: string | null, reason: string): Promise<readonly string[]> {
-    const where = toConditions({ ...filter, state: 'active' }, at);
+    const where = toConditions({ ...filter, revoked: false }, at);
     const next = where.parameters.length + 3;
+    // Locked in one order, so that two of these never wait for each other.
     const [rows] = await tenant.manager.query<[{ id: string }[], number]>(
-      `UPDATE api_tokens t SET revoked_at = $${next}, revoked_by = $${next + 1}, revocation_reason = $${next + 2}, updated_at = $${next}
-        WHERE ${WITHIN_TENANT} AND ${where.sql} RETURNING t.id`,
+      `WITH ending AS (SELECT t.organization_id, t.id FROM api_tokens t WHERE ${WITHIN_TENANT} AND ${where.sql} ORDER BY t.id FOR NO KEY UPDATE)
+       UPDATE api_tokens t SET revoked_at = $${next}, revoked_by = $${next + 1}, revocation_reason = $${next + 2}, updated_at = $${next}
+         FROM ending WHERE t.organization_id = ending.organization_id AND t.id = ending.id RETURNING t.id`,
       [tenant.organizationId, null, ...where.parameters, at.toPostgres(), by, reason],
     );
     return rows.map(({ id }) => id);
@@ -204,9 +198,7 @@ export class ApiTokenRepository {
   /** Conditions may use parameters from $3 on; $1 is the tenant, $2 the projects of the caller. */
   private async select(tenant: Tenant, scope: ProjectScope, condition: string, parameters: readonly unknown[], rest: string): Promise<Token[]> {
     const rows = await tenant.manager.query<Record<string, unknown>[]>(
-      `SELECT t.*, (SELECT array_agg(p.key ORDER BY p.key) FROM token_projects tp
-                      JOIN projects p ON p.organization_id = tp.organization_id AND p.id = tp.project_id
-                     WHERE tp.organization_id = t.organization_id AND tp.token_id = t.id) AS project_keys
+      `SELECT t.*, (SELECT array_agg(p.key ORDER BY p.key) FROM ${LINKS} WHERE ${OF_TOKEN}) AS project_keys
          FROM api_tokens t WHERE ${WITHIN_TENANT} AND ${condition} ${rest}`,
       [tenant.organizationId, toIds(scope), ...parameters],
     );
@@ -217,61 +209,8 @@ export class ApiTokenRepository {
 /** An end set by hand also ends what renewal may reach; a token that is not renewed has nothing to bound. */
 const LIFE_UP_TO_NEW_EXPIRY = `CASE WHEN ttl_seconds IS NULL THEN max_ttl_seconds ELSE extract(epoch FROM CAST(:newExpiry AS timestamptz) - created_at)::bigint END`;
 
-/** Own organization; and for callers limited to projects, only tokens that are limited to some of these. */
-const WITHIN_TENANT = `t.organization_id = $1 AND ($2::uuid[] IS NULL OR (NOT t.all_projects AND NOT EXISTS (
-  SELECT FROM token_projects beyond
-   WHERE beyond.organization_id = t.organization_id AND beyond.token_id = t.id AND beyond.project_id <> ALL ($2::uuid[]))))`;
-
 function toIds(scope: ProjectScope): readonly string[] | null {
   return scope === 'all' ? null : scope.map(({ id }) => id);
-}
-
-class Conditions {
-  readonly parameters: unknown[] = [];
-  private readonly parts: string[] = ['true'];
-
-  add(condition: (...placeholders: string[]) => string, ...values: unknown[]): void {
-    const placeholders = values.map((value) => `$${this.parameters.push(value) + 2}`);
-    this.parts.push(condition(...placeholders));
-  }
-
-  get sql(): string {
-    return this.parts.join(' AND ');
-  }
-}
-
-function toConditions(filter: TokenFilter, now: Instant): Conditions {
-  const where = new Conditions();
-  const { clientSecretId } = filter;
-  const { kind, ownerId, userId, identityId, projectId, project, environment, state, revoked, name, numbered, number } = filter;
-  if (kind !== undefined) where.add((value) => `t.kind = ${value}`, kind);
-  if (userId !== undefined) where.add((value) => `t.user_id = ${value}`, userId);
-  if (identityId !== undefined) where.add((value) => `t.identity_id = ${value}`, identityId);
-  if (clientSecretId === null) where.add(() => 't.client_secret_id IS NULL');
-  else if (clientSecretId === 'any') where.add(() => 't.client_secret_id IS NOT NULL');
-  else if (clientSecretId !== undefined) where.add((value) => `t.client_secret_id = ${value}`, clientSecretId);
-  if (name !== undefined) where.add((value) => `t.name = ${value}`, name);
-  if (environment !== undefined) where.add((value) => `t.environment = ${value}`, environment);
-  if (ownerId !== undefined) {
-    where.add((value) => `coalesce(t.user_id, t.project_id, t.identity_id, t.organization_id)::text = lower(${value})`, ownerId);
-  }
-  if (projectId !== undefined) {
-    where.add((value) => `EXISTS (SELECT FROM token_projects f WHERE f.organization_id = t.organization_id AND f.token_id = t.id AND f.project_id = ${value})`, projectId);
-  }
-  if (project !== undefined) {
-    where.add(
-      (value) => `EXISTS (SELECT FROM token_projects f JOIN projects fp ON fp.organization_id = f.organization_id AND fp.id = f.project_id
-        WHERE f.organization_id = t.organization_id AND f.token_id = t.id AND fp.key = ${value})`,
-      project,
-    );
-  }
-  if (numbered) where.add(() => 't.number IS NOT NULL');
-  if (number !== undefined) where.add((value) => `t.number = ${value}::bigint`, number);
-  if (revoked !== undefined) where.add(() => (revoked ? 't.revoked_at IS NOT NULL' : 't.revoked_at IS NULL'));
-  if (state === 'revoked') where.add(() => 't.revoked_at IS NOT NULL');
-  if (state === 'expired') where.add((value) => `t.revoked_at IS NULL AND t.expires_at <= ${value}`, now);
-  if (state === 'active') where.add((value) => `t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > ${value})`, now);
-  return where;
 }
 
 function toBigint(value: number | null): string | null {

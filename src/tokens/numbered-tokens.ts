@@ -2,8 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { Clock } from '../kernel/clock.js';
 import { Database } from '../kernel/database/database.js';
 import { InputInvalid } from '../kernel/failure.js';
-import { ApiTokenRepository, type TokenFilter } from './api-token.repository.js';
+import { ApiTokenRepository } from './api-token.repository.js';
 import { TokenEngine } from './token-engine.js';
+import type { TokenFilter } from './token-filter.js';
 import { TokenDescriptionTaken, TokenNotFound, TooManyTokens } from './token.errors.js';
 import type { Caller, MintedToken, MintRequest, Token } from './token.js';
 

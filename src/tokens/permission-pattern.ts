@@ -18,7 +18,7 @@ export function isPermissionPattern(text: string): boolean {
 }
 
 export function isWildcard(pattern: string): boolean {
-  return pattern.split(':').includes(WILDCARD);
+  return pattern.includes(WILDCARD);
 }
 
 /**
@@ -26,8 +26,9 @@ export function isWildcard(pattern: string): boolean {
  * for itself. Compared segment by segment: a longer or shorter text, or a part of a word, is never covered.
  */
 export function covers(pattern: string, other: string): boolean {
-  const [own, asked] = [pattern.split(':'), other.split(':')];
   if (pattern === other) return true;
+  if (!pattern.includes(WILDCARD)) return false;
+  const [own, asked] = [pattern.split(':'), other.split(':')];
   if (asked[0] === PLATFORM && own[0] === WILDCARD) return false;
   if (pattern === EVERYTHING) return true;
   return other !== EVERYTHING && own.length === asked.length && own.every((segment, place) => segment === WILDCARD || segment === asked[place]);
@@ -35,7 +36,9 @@ export function covers(pattern: string, other: string): boolean {
 
 /** Those of the permissions that any of the patterns stands for. */
 export function expand(patterns: readonly string[], permissions: Iterable<string>): ReadonlySet<string> {
-  return new Set([...permissions].filter((permission) => patterns.some((pattern) => covers(pattern, permission))));
+  const named = new Set(patterns);
+  const wildcards = patterns.filter(isWildcard);
+  return new Set([...permissions].filter((permission) => named.has(permission) || wildcards.some((pattern) => covers(pattern, permission))));
 }
 
 function hasShape(text: string, isSegment: (segment: string) => boolean): boolean {

@@ -1,4 +1,5 @@
 import { DomainError } from '../kernel/failure.js';
+import { covers, EVERYTHING, expand, isWildcard } from './permission-pattern.js';
 
 /** What every live credential may do: read what it is itself. */
 export const PROFILE_READ = 'profile:read';
@@ -12,15 +13,24 @@ export const TENANT_PERMISSIONS = [
   'identity:token:read',
   'identity:token:write',
   'identity:write',
+  'invitation:read',
+  'invitation:write',
+  'member:read',
+  'member:write',
   'organization:api-token:read',
   'organization:api-token:write',
+  'organization:child:write',
   'organization:read',
+  'organization:write',
+  'permission:read',
   'project:api-token:read',
   'project:api-token:write',
   'project:backend:read',
   'project:frontend:read',
   'project:read',
   'project:write',
+  'role:read',
+  'role:write',
   'token:introspect',
   'token:read',
   'token:write',
@@ -29,7 +39,12 @@ export const TENANT_PERMISSIONS = [
 ] as const;
 
 /** What only roles of the platform's own organization can hold. */
-export const PLATFORM_PERMISSIONS = ['platform:token:introspect'] as const;
+export const PLATFORM_PERMISSIONS = [
+  'platform:organization:read',
+  'platform:organization:write',
+  'platform:permission:write',
+  'platform:token:introspect',
+] as const;
 
 export type Permission = (typeof TENANT_PERMISSIONS)[number] | (typeof PLATFORM_PERMISSIONS)[number];
 
@@ -47,27 +62,43 @@ const MEMBER: readonly Permission[] = [
   'auth-method:token:read',
   'identity:read',
   'identity:token:read',
+  'member:read',
   'organization:api-token:read',
   'organization:read',
+  'permission:read',
   'project:api-token:read',
   'project:read',
+  'role:read',
   'token:read',
   'user:api-token:read',
   'user:api-token:write',
 ];
 
-/** What the role allows in its organization now. A role cannot carry a platform permission outside the platform. */
-export function permissionsOfRole(role: Role, platform: boolean): ReadonlySet<string> {
-  switch (role.key) {
+/** All that can be held in an organization now: what the service knows, and what the operator has registered beside it. */
+export function knownPermissions(registered: readonly string[], platform: boolean): ReadonlySet<string> {
+  return new Set([...TENANT_PERMISSIONS, ...registered, ...(platform ? PLATFORM_PERMISSIONS : [])]);
+}
+
+/** What the role says, wildcards as they are written. */
+export function patternsOfRole({ key, permissions }: Role, platform: boolean): readonly string[] {
+  switch (key) {
     case 'ADMIN':
-      return new Set([...TENANT_PERMISSIONS, ...(platform ? PLATFORM_PERMISSIONS : [])]);
+      return [EVERYTHING, ...(platform ? PLATFORM_PERMISSIONS : [])];
     case 'MEMBER':
-      return new Set(MEMBER);
+      return MEMBER;
     case 'EXTERNAL':
-      return new Set([PROFILE_READ]);
+      return [PROFILE_READ];
     default:
-      return new Set(role.permissions.filter((permission) => platform || !permission.startsWith('platform:')));
+      return permissions;
   }
+}
+
+/**
+ * What the role allows in its organization now. A role cannot carry a platform permission outside the platform, nor
+ * one that is not, or not any more, registered.
+ */
+export function permissionsOfRole(role: Role, platform: boolean, registered: readonly string[]): ReadonlySet<string> {
+  return expand(patternsOfRole(role, platform), knownPermissions(registered, platform));
 }
 
 /** What all bounds allow together. No bound at all allows nothing: an absent list never means everything. */
@@ -89,4 +120,21 @@ export class PermissionExceeded extends DomainError<'permission-exceeded'> {
 export function requireHeld(held: ReadonlySet<string>, granted: Iterable<string>): void {
   const missing = [...granted].filter((permission) => !held.has(permission)).sort();
   if (missing.length > 0) throw new PermissionExceeded(missing);
+}
+
+/** What is held now, and the lists of patterns that bound it, each of them. */
+export interface Held {
+  readonly permissions: ReadonlySet<string>;
+  readonly bounds?: readonly (readonly string[])[];
+}
+
+/**
+ * Refuses to hand on patterns that stand for more than is held. A wildcard also stands for what will be registered
+ * later: it takes one as wide in every bound to hand it on.
+ */
+export function requireGrantable({ permissions, bounds = [] }: Held, patterns: readonly string[], known: ReadonlySet<string>): void {
+  requireHeld(permissions, expand(patterns, known));
+  const isCovered = (wildcard: string): boolean => bounds.length > 0 && bounds.every((bound) => bound.some((own) => covers(own, wildcard)));
+  const beyond = patterns.filter((pattern) => isWildcard(pattern) && !isCovered(pattern));
+  if (beyond.length > 0) throw new PermissionExceeded(beyond.sort());
 }

@@ -3,13 +3,15 @@ import type { Actor } from '../audit/actor.js';
 import { AuditLog } from '../audit/audit-log.js';
 import { Clock } from '../kernel/clock.js';
 import { Database, type Tenant } from '../kernel/database/database.js';
+import { NotFound } from '../kernel/failure.js';
 import { newId } from '../kernel/ids.js';
 import { Instant } from '../kernel/instant.js';
-import { ApiTokenRepository, type TokenFilter, type TokenListing } from './api-token.repository.js';
+import { ApiTokenRepository, type TokenListing } from './api-token.repository.js';
 import { requireHeld } from './permissions.js';
 import { BeyondProjects, LifeNotOwn, TokenNotFound } from './token.errors.js';
+import type { TokenFilter } from './token-filter.js';
 import { drawSecret, hintOf, SecretHasher } from './token-secret.js';
-import type { Caller, MintedToken, MintRequest, Token, TokenChange } from './token.js';
+import type { Caller, MintedToken, MintRequest, ProjectRef, Token, TokenChange } from './token.js';
 
 export interface RevokeOptions {
   readonly reason?: string;
@@ -40,6 +42,7 @@ export class TokenEngine {
   async mintIn(tenant: Tenant, caller: Caller, request: MintRequest): Promise<MintedToken> {
     const bounded = { ...request, projects: projectsWithin(caller, request.projects) };
     if (bounded.subOrganizationId && bounded.projects !== 'all') throw new BeyondProjects();
+    if (bounded.projects !== 'all') await this.holdProjects(tenant, bounded.projects);
     const permissions = permissionsWithin(caller, request.permissions);
     const secret = drawSecret(request.secretPrefix);
     const now = this.clock.now();
@@ -102,10 +105,13 @@ export class TokenEngine {
     });
   }
 
-  /** Ends every live token of the tenant that the filter lets through, within a transaction that has begun. */
+  /**
+   * Ends every token of the tenant that the filter lets through and that is not revoked, be it expired, within a
+   * transaction that has begun. Tells how many; each has its audit event.
+   */
   async revokeAllIn(tenant: Tenant, actor: Actor, filter: TokenFilter, reason: string): Promise<number> {
     const ids = await this.tokens.revokeAll(tenant, filter, this.clock.now(), actor.id, reason);
-    for (const id of ids) await this.audit.append(tenant, actor, { action: 'token.revoked', target: { kind: 'token', id }, details: { reason } });
+    await this.audit.appendEach(tenant, actor, { action: 'token.revoked', targetKind: 'token', details: { reason } }, ids);
     return ids.length;
   }
 
@@ -136,6 +142,13 @@ export class TokenEngine {
 
   count(caller: Caller, filter: TokenFilter): Promise<number> {
     return this.database.inOrganization(caller.organizationId, (tenant) => this.tokens.count(tenant, caller.projects, filter, this.clock.now()));
+  }
+
+  /** The projects stay until the transaction ends. Throws `NotFound` for the first that is gone. */
+  private async holdProjects(tenant: Tenant, projects: readonly ProjectRef[]): Promise<void> {
+    const held = await this.tokens.holdProjects(tenant, projects.map(({ id }) => id));
+    const gone = projects.find(({ id }) => !held.has(id));
+    if (gone) throw new NotFound('project', gone.key);
   }
 
   private async findIn(tenant: Tenant, caller: Caller, tokenId: string, within: TokenFilter): Promise<Token> {
@@ -172,6 +185,7 @@ function permissionsWithin(caller: Caller, requested: MintRequest['permissions']
 }
 
 function describe(token: Token): Record<string, unknown> {
-  const { kind, name, ownerId, projects, environment, permissions, hint, expiresAt, usesLimit } = token;
-  return { kind, name, ownerId, projects, environment, permissions, hint, expiresAt, usesLimit };
+  const { kind, name, ownerId, projects, environment, permissions, hint, expiresAt, usesLimit, clientSecretId, subOrganizationId } = token;
+  const origin = { ...(clientSecretId && { clientSecretId }), ...(subOrganizationId && { subOrganizationId }) };
+  return { kind, name, ownerId, projects, environment, permissions, hint, expiresAt, usesLimit, ...origin };
 }

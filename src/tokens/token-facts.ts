@@ -29,6 +29,7 @@ export interface TokenFacts {
   readonly owner_exists: boolean;
   readonly user_email: string | null;
   readonly user_name: string | null;
+  readonly registered_permissions: readonly string[];
   readonly all_projects: boolean;
   readonly project_ids: readonly string[] | null;
   readonly project_keys: readonly string[] | null;

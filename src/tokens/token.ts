@@ -115,6 +115,8 @@ export interface Caller {
   readonly organizationId: string;
   readonly actor: Actor;
   readonly permissions: ReadonlySet<string>;
+  /** The patterns that bound the permissions; left out, no wildcard can be handed on. */
+  readonly bounds?: readonly (readonly string[])[];
   /** True where the permissions are fewer than the owner of the credential holds. */
   readonly narrowed: boolean;
   readonly projects: ProjectScope;

@@ -1,6 +1,7 @@
 import { Instant } from '../kernel/instant.js';
 import { isAllowedAddress } from './address-list.js';
-import { allowedByAll, permissionsOfRole } from './permissions.js';
+import { expand } from './permission-pattern.js';
+import { allowedByAll, knownPermissions, patternsOfRole } from './permissions.js';
 import type { TokenFacts } from './token-facts.js';
 import type { ProjectScope, TokenKind } from './token.js';
 
@@ -33,6 +34,8 @@ export interface VerifiedToken {
   readonly projects: ProjectScope;
   readonly environment: string | null;
   readonly permissions: ReadonlySet<string>;
+  /** The patterns that bound them, each of these lists. */
+  readonly bounds: readonly (readonly string[])[];
   /** True where its permissions are fewer than its owner's. */
   readonly narrowed: boolean;
   readonly expiresAt: Instant | null;
@@ -70,8 +73,9 @@ function refusal(facts: TokenFacts, now: Instant, address: string | null): Inact
 
 function toVerifiedToken(facts: TokenFacts): VerifiedToken {
   const platform = facts.organization_platform;
-  const own = facts.permissions === null ? null : new Set(facts.permissions);
-  const tokenRole = toRoleBound(facts.token_role_key, facts.token_role_permissions, platform);
+  const tokenRole = patternsOf(facts.token_role_key, facts.token_role_permissions, platform);
+  const bounds = [facts.permissions, tokenRole, ownerBound(facts, platform)].filter((bound) => bound !== null);
+  const known = knownPermissions(facts.registered_permissions, platform);
   return {
     organization: { id: facts.organization_id, slug: facts.organization_slug, name: facts.organization_name, platform },
     keptIn: facts.kept_in,
@@ -85,8 +89,9 @@ function toVerifiedToken(facts: TokenFacts): VerifiedToken {
     identityId: facts.identity_id,
     projects: facts.all_projects ? 'all' : (facts.project_ids ?? []).map((id, index) => ({ id, key: facts.project_keys?.[index] ?? '' })),
     environment: facts.environment,
-    permissions: allowedByAll([own, tokenRole, ownerBound(facts, platform)]),
-    narrowed: own !== null || tokenRole !== null,
+    permissions: allowedByAll(bounds.map((bound) => expand(bound, known))),
+    bounds,
+    narrowed: facts.permissions !== null || tokenRole !== null,
     expiresAt: expiryOf(facts),
     createdAt: facts.created_at,
     updatedAt: facts.updated_at,
@@ -105,11 +110,11 @@ function expiryOf(facts: TokenFacts): Instant | null {
 }
 
 /** People and machines bound their tokens by the role they have now; one without a role has nothing to give. */
-function ownerBound(facts: TokenFacts, platform: boolean): ReadonlySet<string> | null {
+function ownerBound(facts: TokenFacts, platform: boolean): readonly string[] | null {
   if (facts.user_id === null && facts.identity_id === null) return null;
-  return toRoleBound(facts.owner_role_key, facts.owner_role_permissions, platform) ?? new Set();
+  return patternsOf(facts.owner_role_key, facts.owner_role_permissions, platform) ?? [];
 }
 
-function toRoleBound(key: string | null, permissions: readonly string[] | null, platform: boolean): ReadonlySet<string> | null {
-  return key === null ? null : permissionsOfRole({ key, permissions: permissions ?? [] }, platform);
+function patternsOf(key: string | null, permissions: readonly string[] | null, platform: boolean): readonly string[] | null {
+  return key === null ? null : patternsOfRole({ key, permissions: permissions ?? [] }, platform);
 }

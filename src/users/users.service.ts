@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { requireUser, type Principal } from '../access/principal.js';
 import { Clock } from '../kernel/clock.js';
 import { Database } from '../kernel/database/database.js';
 import { newId } from '../kernel/ids.js';
@@ -10,6 +11,15 @@ export interface Person {
   readonly id: string;
   readonly email: string;
   readonly name: string;
+}
+
+/** Where a person is a member. */
+export interface OwnOrganization {
+  readonly id: string;
+  readonly slug: string;
+  readonly name: string;
+  /** False where the membership is disabled or the organization stopped. */
+  readonly open: boolean;
 }
 
 export interface NewPerson {
@@ -48,6 +58,23 @@ export class UsersService {
     return user && matches && !user.disabledAt ? { id: user.id, email: user.email, name: user.name } : null;
   }
 
+  /** The organizations a person belongs to, in the order they joined. */
+  organizationsOf(userId: string): Promise<OwnOrganization[]> {
+    return this.database.asUser(userId, (manager) =>
+      manager.query<OwnOrganization[]>(
+        `SELECT o.id, o.slug, o.name, m.disabled_at IS NULL AND organization_stopped_at(o.id) IS NULL AS open
+           FROM memberships m JOIN organizations o ON o.id = m.organization_id
+          WHERE m.user_id = $1 ORDER BY m.created_at, m.id`,
+        [userId],
+      ));
+  }
+
+  /** Where the caller's person may enter now. A token is bound to its organization and learns of no other. */
+  async organizationsOpenTo(principal: Principal): Promise<OwnOrganization[]> {
+    const organizations = await this.organizationsOf(requireUser(principal).id);
+    return organizations.filter(({ id, open }) => open && (principal.token === null || id === principal.organizationId));
+  }
+
   private async insert(manager: EntityManager, { email, name, passwordHash }: { email: string; name: string; passwordHash: string }): Promise<Person> {
     const now = this.clock.now();
     const person = { id: newId(), email: email.trim(), name };
@@ -63,6 +90,6 @@ export class UsersService {
 }
 
 /** One account, however its address is spelled. */
-function toCanonicalEmail(email: string): string {
+export function toCanonicalEmail(email: string): string {
   return email.normalize('NFKC').trim().toLowerCase();
 }

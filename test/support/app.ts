@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createApplication } from '../../src/application.js';
-import { openEmbedded, openServer } from '../../src/kernel/database/open-database.js';
+import { openEmbedded, openServer, type OpenDatabase } from '../../src/kernel/database/open-database.js';
 import { Passwords } from '../../src/users/passwords.js';
 import { SettableClock } from './settable-clock.js';
 
@@ -27,9 +27,20 @@ export function theStartedApp(): Promise<TestApp> | null {
   return shared;
 }
 
-async function startApp(): Promise<TestApp> {
+/** Puts an application on this database in the place of the one of this worker; call what is returned to put that back. */
+export async function replaceApp(database: OpenDatabase): Promise<() => Promise<void>> {
+  const before = shared;
+  const own = await startApp(database);
+  shared = Promise.resolve(own);
+  return async () => {
+    shared = before;
+    await own.app.close();
+  };
+}
+
+async function startApp(given?: OpenDatabase): Promise<TestApp> {
   const url = process.env['GATEHOUSE_TEST_DATABASE'];
-  const database = url ? await openServer(url) : await openEmbedded(null);
+  const database = given ?? (url ? await openServer(url) : await openEmbedded(null));
   const clock = new SettableClock();
   const log: string[] = [];
   const logTo = new Writable({

@@ -56,8 +56,8 @@ export async function aRole(tenant: TestTenant, permissions: readonly string[]):
   const key = aName('role');
   await sql(
     tenant,
-    `INSERT INTO roles (organization_id, id, key, name, built_in, permissions, created_at, updated_at)
-     VALUES ($1, $2, $3, $3, false, $4, now(), now())`,
+    `INSERT INTO roles (organization_id, id, key, name, name_folded, built_in, permissions, created_at, updated_at)
+     VALUES ($1, $2, $3, $3, $3, false, $4, now(), now())`,
     [tenant.id, newId(), key, permissions],
   );
   return key;

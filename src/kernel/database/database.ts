@@ -23,6 +23,30 @@ export class Database {
     });
   }
 
+  /**
+   * The same for the platform's own organization, which besides its rows sees and changes the record of every
+   * organization, though nothing of what they have, and the permissions of the whole installation.
+   */
+  asPlatform<T>(organizationId: string, work: (platform: Tenant) => Promise<T>): Promise<T> {
+    return this.inOrganization(organizationId, async (platform) => {
+      const [own] = await platform.manager.query<object[]>(
+        `SELECT set_config('gatehouse.platform', id::text, true) FROM organizations WHERE id = $1 AND platform`,
+        [organizationId],
+      );
+      if (!own) throw new Error('An organization that is not the platform was to act for it.');
+      return work(platform);
+    });
+  }
+
+  /** Part of a transaction that has begun, bound to another organization; afterwards it is bound as it was. */
+  async elsewhere<T>({ organizationId: own, manager }: Tenant, organizationId: string, work: (tenant: Tenant) => Promise<T>): Promise<T> {
+    const bindTo = (id: string): Promise<unknown> => manager.query(`SELECT set_config('gatehouse.organization_id', $1, true)`, [id]);
+    await bindTo(organizationId);
+    const result = await work({ organizationId, manager });
+    await bindTo(own);
+    return result;
+  }
+
   /** A transaction that sees, of all tenants' data, only this person's own memberships and their organizations. */
   asUser<T>(userId: string, work: (manager: EntityManager) => Promise<T>): Promise<T> {
     return this.dataSource.transaction(async (manager) => {

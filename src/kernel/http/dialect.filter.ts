@@ -4,6 +4,7 @@ import { toDatabaseFailure } from '../database/database-failure.js';
 import { DomainError, type FailureCode } from '../failure.js';
 import type { Failed, FailedRequest, Reply } from './door.js';
 import { Doors } from './doors.js';
+import { FailureWitness } from './failure-witness.js';
 import { pathOf } from './request.js';
 import { RouteTable } from './route-table.js';
 
@@ -16,6 +17,7 @@ export class DialectFilter implements ExceptionFilter {
   constructor(
     private readonly doors: Doors,
     private readonly routes: RouteTable,
+    private readonly witness: FailureWitness,
   ) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
@@ -28,7 +30,10 @@ export class DialectFilter implements ExceptionFilter {
     const failure = this.toFailure(error, request.method, path);
     if (failure.code === 'internal') this.logDefect(error, request);
     const failed: FailedRequest = { id: request.id, method: request.method, path, headers: request.headers };
-    send(reply, this.replyOf(failure, failed));
+    const answer = (): void => send(reply, this.replyOf(failure, failed));
+    const witnessed = this.witness.witness(failure, request);
+    if (witnessed) void witnessed.then(answer);
+    else answer();
   }
 
   private replyOf<Code extends FailureCode>(failure: DomainError<Code>, request: FailedRequest): Reply {

@@ -1,7 +1,10 @@
-import { bearerCredential, type Door, type FailedRequest, type Replies, type Reply } from '../../kernel/http/door.js';
 import type { Violation } from '../../kernel/failure.js';
+import { bearerCredential, type Door, type FailedRequest, type Replies, type Reply } from '../../kernel/http/door.js';
+import { isUuid } from '../../kernel/ids.js';
 
 export const FYNN_SECRET_PREFIX = 'api_';
+
+const CONTENT_TYPE_MISSING = 'The "Content-Type" header must exist.';
 
 /** API Platform's problem document of its 3.0 and 3.1 line, which Fynn answers. */
 function problem(status: number, detail: string, members: object = {}, headers: Reply['headers'] = {}): Reply {
@@ -21,17 +24,18 @@ function toUnauthenticated(reason: string): Reply {
   return unauthenticated(reason === 'expired' ? 'Expired JWT Token' : 'Invalid JWT Token');
 }
 
-/** A violation of a constraint is 422; a value of another type does not even deserialize, and is 400. */
+/** A constraint of Symfony, known by its UUID, is 422; what does not even deserialize is 400, the first fault alone. */
 function toInputProblem(violations: readonly Violation[]): Reply {
-  const broken = violations.find(({ rule }) => rule === 'type' || rule === 'date' || rule === 'unstorable' || rule === 'not-an-object');
+  const broken = violations.find(({ rule }) => !isUuid(rule));
+  if (broken?.rule === 'body-missing') return problem(415, CONTENT_TYPE_MISSING);
   if (broken) return problem(400, broken.message);
   return problem(422, violations.map(({ at, message }) => `${at.join('.')}: ${message}`).join('\n'), {
     violations: violations.map(({ at, message, rule }) => ({ propertyPath: at.join('.'), message, code: rule })),
   });
 }
 
-function toContentTypeProblem(contentType: string | null, supported: readonly string[]): Reply {
-  if (contentType === null) return problem(415, 'The "Content-Type" header must exist.');
+function toContentTypeProblem(supported: readonly string[], contentType = ''): Reply {
+  if (contentType === '') return problem(415, CONTENT_TYPE_MISSING);
   const types = supported.map((type) => `"${type}"`).join(', ');
   return problem(415, `The content-type "${contentType}" is not supported. Supported MIME types are ${types}.`);
 }
@@ -49,7 +53,7 @@ const replies: Replies = {
   'request-malformed': () => problem(400, 'Bad Request'),
   'body-malformed': () => problem(400, 'Syntax error'),
   'body-too-large': () => problem(413, 'Content Too Large'),
-  'content-type-unsupported': ({ details }) => toContentTypeProblem(details.contentType, details.supported),
+  'content-type-unsupported': ({ details }, { headers }) => toContentTypeProblem(details.supported, headers['content-type']),
   'input-invalid': ({ details }) => toInputProblem(details.violations),
   'route-not-found': (_, request: FailedRequest) => problem(404, `No route found for "${request.method} ${request.path}"`),
   'method-not-allowed': ({ details }, request) =>
@@ -62,7 +66,7 @@ const replies: Replies = {
   'internal': () => problem(500, 'Internal Server Error'),
 };
 
-/** Speaks Fynn: `/user/api-tokens`. */
+/** Speaks Fynn: `/user/api-tokens` and `/user/tenants`. */
 export const fynnDoor: Door = {
   name: 'users',
   paths: ['/user'],

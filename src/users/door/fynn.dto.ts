@@ -1,48 +1,27 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { isStorable } from '../../kernel/http/plain-text.js';
-import { Satisfies, type Rule } from '../../kernel/http/rule.js';
-import { parsePhpDate } from './php-date.js';
+import { Satisfies } from '../../kernel/http/rule.js';
+import { description, expiresAt, limit, page } from './fynn-rules.js';
 
-const DESCRIPTION_LENGTH = { min: 3, max: 255 };
-/** Symfony's own codes of its Length constraint. */
-const TOO_SHORT = '9ff3fdc4-b214-49db-8718-39c315e33d45';
-const TOO_LONG = 'd94b19cc-114f-4f44-9cc4-4138e80a87b9';
-
-function wrongType(attribute: string, value: unknown): { rule: string; message: string } {
-  const given = Array.isArray(value) ? 'array' : Number.isInteger(value) ? 'integer' : typeof value === 'number' ? 'float' : typeof value;
-  return { rule: 'type', message: `The type of the "${attribute}" attribute must be "string", "${given === 'object' ? 'array' : given === 'boolean' ? 'bool' : given}" given.` };
-}
-
-const description: Rule = (value) => {
-  if (value === undefined || value === null) return null;
-  if (typeof value !== 'string') return wrongType('description', value);
-  if (!isStorable(value)) return { rule: 'unstorable', message: 'The value of the "description" attribute is not valid text.' };
-  const length = [...value].length;
-  if (length < DESCRIPTION_LENGTH.min) return { rule: TOO_SHORT, message: 'This value is too short. It should have 3 characters or more.' };
-  return length > DESCRIPTION_LENGTH.max ? { rule: TOO_LONG, message: 'This value is too long. It should have 255 characters or less.' } : null;
-};
-
-const expiresAt: Rule = (value) => {
-  if (value === undefined || value === null) return null;
-  if (typeof value !== 'string') return wrongType('expiresAt', value);
-  return parsePhpDate(value) ? null : { rule: 'date', message: 'The value of the "expiresAt" attribute is not a valid date-time: it must be like 2021-01-01T00:00:00+00:00.' };
-};
+const DATE = { format: 'date-time', example: '2031-01-01T00:00:00+00:00' };
 
 export class FynnCreateToken {
   @ApiProperty({ type: String, required: false, nullable: true, minLength: 3, maxLength: 255, example: 'My API token', description: 'Description of the API token' })
   @Satisfies(description)
   description?: string | null;
 
-  @ApiProperty({
-    type: String,
-    required: false,
-    nullable: true,
-    format: 'date-time',
-    example: '2031-01-01T00:00:00+00:00',
-    description: 'Date and time when the API token expires. If null, the token never expires.',
-  })
+  @ApiProperty({ type: String, required: false, nullable: true, ...DATE, description: 'Date and time when the API token expires. If null, the token never expires.' })
   @Satisfies(expiresAt)
   expiresAt?: string | null;
+}
+
+export class FynnPageQuery {
+  @ApiProperty({ required: false, type: 'integer', default: 1, minimum: 1, description: 'The collection page number' })
+  @Satisfies(page)
+  page?: string;
+
+  @ApiProperty({ required: false, type: 'integer', default: 30, minimum: 0, maximum: 100, description: 'The number of items per page; more than 100 is read as 100' })
+  @Satisfies(limit)
+  limit?: string;
 }
 
 export class FynnCreatedToken {
@@ -55,8 +34,80 @@ export class FynnCreatedToken {
   @ApiProperty({ type: String, nullable: true, example: 'My API token' })
   description!: string | null;
 
-  @ApiProperty({ type: String, nullable: true, format: 'date-time', example: '2031-01-01T00:00:00+00:00' })
+  @ApiProperty({ type: String, nullable: true, ...DATE })
   expiresAt!: string | null;
+}
+
+export class FynnToken {
+  @ApiProperty({ example: 'A1B2C3D4E5F6G7H8I9J0' })
+  id!: string;
+
+  @ApiProperty({ type: String, nullable: true, example: 'My API token', description: 'Description of the API token' })
+  description!: string | null;
+
+  @ApiProperty({ type: String, nullable: true, ...DATE, description: 'Date and time when the API token expires. If null, the token never expires.' })
+  expiresAt!: string | null;
+
+  @ApiProperty({ ...DATE, description: 'The date and time when the resource was created.' })
+  createdAt!: string;
+
+  @ApiProperty({ ...DATE, description: 'The date and time when the resource was last updated.' })
+  updatedAt!: string;
+
+  @ApiProperty({ example: '**********', description: 'Redacted API token' })
+  apiToken!: string;
+}
+
+export class FynnTenant {
+  @ApiProperty({ format: 'uuid' })
+  id!: string;
+
+  @ApiProperty({ example: 'ACME' })
+  name!: string;
+
+  @ApiProperty({ example: 'acme', description: 'Slug of the organization' })
+  username!: string;
+
+  @ApiProperty({ example: 'ACME', description: 'The name again: no other is known' })
+  legalCompanyName!: string;
+}
+
+export class FynnPagination {
+  @ApiProperty({ example: 1 })
+  totalItems!: number;
+
+  @ApiProperty({ example: 30 })
+  itemsPerPage!: number;
+
+  @ApiProperty({ example: 1 })
+  currentPage!: number;
+
+  @ApiProperty({ example: 1 })
+  lastPage!: number;
+
+  @ApiProperty({ example: 1 })
+  pageTotalItems!: number;
+}
+
+export class FynnPageMeta {
+  @ApiProperty({ type: FynnPagination })
+  pagination!: FynnPagination;
+}
+
+export class FynnTokenPage {
+  @ApiProperty({ type: [FynnToken] })
+  data!: FynnToken[];
+
+  @ApiProperty({ type: FynnPageMeta })
+  meta!: FynnPageMeta;
+}
+
+export class FynnTenantPage {
+  @ApiProperty({ type: [FynnTenant] })
+  data!: FynnTenant[];
+
+  @ApiProperty({ type: FynnPageMeta })
+  meta!: FynnPageMeta;
 }
 
 export class FynnViolation {
@@ -82,6 +133,9 @@ export class FynnProblem {
 
   @ApiProperty({ type: [FynnViolation], required: false })
   violations?: FynnViolation[];
+
+  @ApiProperty({ type: [String], required: false, example: ['user:api-token:write'], description: 'Permissions that were missing.' })
+  permissions?: string[];
 }
 
 export class FynnUnauthenticated {

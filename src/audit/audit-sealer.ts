@@ -1,0 +1,174 @@
+import { Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { In } from 'typeorm';
+import type { Clock } from '../kernel/clock.js';
+import type { Database, Tenant } from '../kernel/database/database.js';
+import { AuditCheckpoint, AuditLink, UnsealedAuditEvent } from './audit-chain.entity.js';
+import { canonicalJson, CHAIN_START, linkHash, type CheckpointStatement } from './audit-chain.js';
+import { AuditEvent } from './audit-event.entity.js';
+import { toRecord } from './audit-record.js';
+
+const SEAL_EVERY_MS = 500;
+const BATCH = 500;
+/** The first half of an advisory lock; the second is made of the organization. */
+const SEALING_LOCK = 471_121;
+
+/** What signs for the installation, with whichever key signs now (ES256). */
+export interface Signer {
+  sign(text: string): { readonly keyId: string; readonly signature: Buffer };
+}
+
+interface Head {
+  readonly sequence: number;
+  readonly hash: Buffer;
+}
+
+/**
+ * Gives each event, at most about a second after it was committed, its place in its organization's chain, and signs what
+ * it did. Any number of sealers may work at once, on any number of replicas.
+ */
+export class AuditSealer implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly logger = new Logger('AuditSealer');
+  /** The furthest this sealer came, by organization: a chain that is shorter later was cut. */
+  private readonly heads = new Map<string, Head>();
+  private timer: NodeJS.Timeout | null = null;
+  private round: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly database: Database,
+    private readonly signer: Signer,
+    private readonly clock: Clock,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    const next = (): void => {
+      this.round = this.sealAll().then(() => {
+        if (this.timer) this.timer = setTimeout(next, SEAL_EVERY_MS).unref();
+      });
+    };
+    this.timer = setTimeout(next, SEAL_EVERY_MS).unref();
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    if (this.timer) clearTimeout(this.timer);
+    this.timer = null;
+    await this.round;
+    await this.sealAll();
+  }
+
+  /** Seals whatever waits and no other sealer has in hand. Never rejects: what fails is logged, and tried again the next time. */
+  async sealAll(): Promise<void> {
+    try {
+      let waiting = await this.organizationsToSeal();
+      while (waiting.length > 0) {
+        const unfinished: string[] = [];
+        // One batch each in turn, so that an organization with much to seal does not keep the others waiting.
+        for (const organizationId of waiting) if (await this.sealLogging(organizationId)) unfinished.push(organizationId);
+        waiting = unfinished;
+      }
+    } catch (error) {
+      this.logger.warn(`nothing could be sealed: ${reasonOf(error)}`);
+    }
+  }
+
+  /** Seals everything that the organization has committed so far, even where another sealer is at it. */
+  async seal(organizationId: string): Promise<void> {
+    while ((await this.sealBatch(organizationId, 'wait')) === BATCH);
+  }
+
+  private async organizationsToSeal(): Promise<readonly string[]> {
+    const rows = await this.database.shared.query<{ organization_id: string }[]>('SELECT organization_id FROM organizations_to_seal()');
+    return rows.map((row) => row.organization_id);
+  }
+
+  /** True where there may be more. */
+  private async sealLogging(organizationId: string): Promise<boolean> {
+    try {
+      return (await this.sealBatch(organizationId, 'skip')) === BATCH;
+    } catch (error) {
+      this.logger.warn(`the audit events of organization ${organizationId} could not be sealed: ${reasonOf(error)}`);
+      return false;
+    }
+  }
+
+  /** How many were sealed. */
+  private async sealBatch(organizationId: string, whereBusy: 'wait' | 'skip'): Promise<number> {
+    const head = await this.database.inOrganization(organizationId, async (tenant) => {
+      if (!(await this.takeTurn(tenant, whereBusy))) return null;
+      return this.extend(tenant, await this.headIn(tenant));
+    });
+    if (head === null) return 0;
+    this.heads.set(organizationId, head);
+    return head.added;
+  }
+
+  /** Until the transaction ends, nobody else seals this organization's events. */
+  private async takeTurn({ organizationId, manager }: Tenant, whereBusy: 'wait' | 'skip'): Promise<boolean> {
+    const sql = whereBusy === 'wait' ? 'SELECT true AS taken FROM pg_advisory_xact_lock($1, hashtext($2))' : 'SELECT pg_try_advisory_xact_lock($1, hashtext($2)) AS taken';
+    const [row] = await manager.query<{ taken: boolean }[]>(sql, [SEALING_LOCK, organizationId]);
+    return row?.taken === true;
+  }
+
+  /**
+   * Where the chain ends: as far as its links, its checkpoints and this sealer's own memory go. Where they disagree,
+   * somebody has tampered with the chain: it goes on behind the gap, which stays for every export to show.
+   */
+  private async headIn({ organizationId, manager }: Tenant): Promise<Head> {
+    const newest = { where: { organizationId }, order: { sequence: 'DESC' }, take: 1 } as const;
+    const [link] = await manager.find(AuditLink, newest);
+    const [checkpoint] = await manager.find(AuditCheckpoint, newest);
+    const linked = { sequence: Number(link?.sequence ?? 0), hash: link?.hash ?? CHAIN_START };
+    const signed = { sequence: Number(checkpoint?.sequence ?? 0), hash: checkpoint?.hash ?? CHAIN_START };
+    const known = this.heads.get(organizationId) ?? linked;
+    const furthest = [signed, known].reduce((far, each) => (each.sequence > far.sequence ? each : far), linked);
+    if (signed.sequence !== linked.sequence || furthest !== linked) {
+      this.logger.error(
+        `the audit chain of organization ${organizationId} was tampered with: ${linked.sequence} links, signed up to ${signed.sequence}, known up to ${known.sequence}`,
+      );
+    }
+    return furthest;
+  }
+
+  /** Adds the next events in the order they were written, and a checkpoint. */
+  private async extend({ organizationId, manager }: Tenant, { sequence, hash }: Head): Promise<Head & { readonly added: number }> {
+    const waiting = await manager.find(UnsealedAuditEvent, { where: { organizationId }, order: { position: 'ASC' }, take: BATCH });
+    if (waiting.length === 0) return { sequence, hash, added: 0 };
+    const found = await manager.findBy(AuditEvent, { organizationId, id: In(waiting.map(({ eventId }) => eventId)) });
+    const events = new Map(found.map((event) => [event.id, event]));
+    const links: AuditLink[] = [];
+    let last = hash;
+    for (const { eventId } of waiting) {
+      const event = events.get(eventId);
+      if (!event) {
+        this.logger.error(`audit event ${eventId} of organization ${organizationId} was deleted before it was sealed`);
+        continue;
+      }
+      last = linkHash(last, toRecord(event));
+      links.push({ organizationId, sequence: String(sequence + links.length + 1), eventId, hash: last });
+    }
+    const head = { sequence: sequence + links.length, hash: last };
+    if (links.length > 0) {
+      await manager.insert(AuditLink, links);
+      await manager.insert(AuditCheckpoint, this.checkpoint(organizationId, sequence + 1, head));
+    }
+    await manager.delete(UnsealedAuditEvent, { organizationId, position: In(waiting.map(({ position }) => position)) });
+    return { ...head, added: waiting.length };
+  }
+
+  private checkpoint(organizationId: string, first: number, { sequence, hash }: Head): AuditCheckpoint {
+    const signedAt = this.clock.now();
+    const statement: CheckpointStatement = {
+      type: 'checkpoint',
+      organization_id: organizationId,
+      first_sequence: first,
+      sequence,
+      hash: hash.toString('hex'),
+      signed_at: signedAt.toRfc3339(6),
+    };
+    const { keyId, signature } = this.signer.sign(canonicalJson(statement));
+    return { organizationId, sequence: String(sequence), firstSequence: String(first), hash, signedAt, keyId, signature };
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'unknown error';
+}

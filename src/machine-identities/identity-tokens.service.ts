@@ -1,0 +1,143 @@
+import { Injectable } from '@nestjs/common';
+import { CredentialsInvalid } from '../access/authenticator.js';
+import type { Principal } from '../access/principal.js';
+import { Clock } from '../kernel/clock.js';
+import { Database, type Tenant } from '../kernel/database/database.js';
+import { Conflict } from '../kernel/failure.js';
+import { isUuid } from '../kernel/ids.js';
+import type { Origin } from '../kernel/origin.js';
+import { SubOrganizations } from '../organizations/sub-organizations.service.js';
+import { requireHeld } from '../tokens/permissions.js';
+import { TokenEngine } from '../tokens/token-engine.js';
+import type { TokenFilter } from '../tokens/token-filter.js';
+import { TokenRenewal } from '../tokens/token-renewal.js';
+import { TokenVerifier, type LocatedToken } from '../tokens/token-verifier.js';
+import { TokenNotFound } from '../tokens/token.errors.js';
+import type { Caller, MintedToken, Token } from '../tokens/token.js';
+import { IDENTITY_TOKEN_PREFIX, toTokenLife, type AccessTokenSettings, type LoginMethod } from './access-token-settings.js';
+import { AdmissionsService } from './admissions.service.js';
+import { MachineIdentitiesService } from './machine-identities.service.js';
+import { MachineIdentity } from './machine-identity.entity.js';
+import { TokenAuthService, toView } from './token-auth.service.js';
+
+/** What a token of a machine shall be, beside what its settings say. */
+export interface IdentityTokenRequest {
+  readonly name?: string;
+  /** Slug of the sub-organization it shall act in. */
+  readonly subOrganization?: string;
+}
+
+export interface IdentityTokenGrant extends IdentityTokenRequest {
+  readonly method: LoginMethod;
+  readonly settings: AccessTokenSettings;
+  readonly periodSeconds?: number;
+  readonly clientSecretId?: string;
+}
+
+const MINTED: TokenFilter = { kind: 'machine-identity', clientSecretId: null };
+
+/** Tokens of machine identities: they may do what the machine's role allows at the time of use. */
+@Injectable()
+export class IdentityTokensService {
+  constructor(
+    private readonly database: Database,
+    private readonly identities: MachineIdentitiesService,
+    private readonly tokenAuth: TokenAuthService,
+    private readonly admissions: AdmissionsService,
+    private readonly subOrganizations: SubOrganizations,
+    private readonly engine: TokenEngine,
+    private readonly renewal: TokenRenewal,
+    private readonly verifier: TokenVerifier,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Mints one under the identity's Token Auth. The caller must hold whatever the token may do, be it in a sub-organization. */
+  mint(caller: Principal, identityId: string, request: IdentityTokenRequest): Promise<MintedToken> {
+    return this.database.inOrganization(caller.organizationId, async (tenant) => {
+      const identity = await this.identities.requireIn(tenant, identityId);
+      const settings = toView(await this.tokenAuth.lockIn(tenant, identityId, 'for_key_share'));
+      await this.identities.requireCovered(tenant, caller, identity);
+      return this.grantIn(tenant, caller, identityId, { ...request, method: 'token-auth', settings });
+    });
+  }
+
+  /** The same for whoever has been found worthy of it, within a transaction of the identity's organization. */
+  async grantIn(tenant: Tenant, caller: Caller, identityId: string, grant: IdentityTokenGrant): Promise<MintedToken> {
+    const { name, subOrganization, method, settings, periodSeconds = 0, clientSecretId } = grant;
+    const where = subOrganization === undefined ? null : await this.admissions.resolve(tenant, identityId, subOrganization);
+    if (where && method === 'token-auth') requireHeld(caller.permissions, where.permissions);
+    const { organizationId, manager } = tenant;
+    const home = (await this.subOrganizations.isOne(tenant)) ? organizationId : null;
+    await manager.update(MachineIdentity, { organizationId, id: identityId }, { lastLoginAt: this.clock.now(), lastLoginMethod: method });
+    return this.engine.mintIn(tenant, caller, {
+      kind: 'machine-identity',
+      owner: { identityId },
+      secretPrefix: IDENTITY_TOKEN_PREFIX,
+      name: name ?? null,
+      permissions: 'owner',
+      clientSecretId,
+      subOrganizationId: where?.subOrganizationId ?? null,
+      ...toTokenLife(settings, periodSeconds),
+      attributes: { ...(home && { subOrganizationId: home }), ...(periodSeconds > 0 && { periodSeconds }) },
+    });
+  }
+
+  /** Minted tokens of the identity, dead ones too, last changed first; and how many there are in all. */
+  async list(caller: Principal, identityId: string, { limit, offset }: { limit: number; offset: number }): Promise<{ tokens: Token[]; total: number }> {
+    await this.database.inOrganization(caller.organizationId, async (tenant) => {
+      await this.identities.requireIn(tenant, identityId);
+      await this.tokenAuth.requireAttached(tenant, identityId);
+    });
+    const filter = { ...MINTED, identityId };
+    return {
+      tokens: await this.engine.list(caller, filter, { order: 'updated-first', limit, offset }),
+      total: await this.engine.count(caller, filter),
+    };
+  }
+
+  async get(caller: Principal, tokenId: string): Promise<Token> {
+    if (!isUuid(tokenId)) throw new TokenNotFound(tokenId);
+    return this.engine.find(caller, tokenId, MINTED);
+  }
+
+  async rename(caller: Principal, tokenId: string, name: string | undefined): Promise<Token> {
+    const token = await this.get(caller, tokenId);
+    await this.database.inOrganization(caller.organizationId, async (tenant) =>
+      this.identities.requireCovered(tenant, caller, await this.identities.requireIn(tenant, token.ownerId)));
+    return this.engine.update(caller, tokenId, name === undefined ? {} : { name }, MINTED);
+  }
+
+  /** Throws `TokenNotFound` for one that was revoked before. Whoever may end tokens may end those of any identity. */
+  async revoke(caller: Principal, tokenId: string): Promise<void> {
+    if (!isUuid(tokenId)) throw new TokenNotFound(tokenId);
+    const { changed } = await this.engine.revoke(caller, tokenId, { within: MINTED });
+    if (!changed) throw new TokenNotFound(tokenId);
+  }
+
+  /** A new secret of the token whose secret this is, for whoever holds it. */
+  async renew(secret: string, origin: Origin): Promise<MintedToken> {
+    await this.locate(secret);
+    return this.renewal.renew(secret, IDENTITY_TOKEN_PREFIX, origin);
+  }
+
+  /** Ends the token whose secret this is, at the wish of whoever holds it; ending it again changes nothing. */
+  async revokeBySecret(secret: string, origin: Origin): Promise<void> {
+    const { keptIn, tokenId, kind, ownerId } = await this.locate(secret);
+    const holder: Caller = {
+      organizationId: keptIn,
+      actor: { kind, id: ownerId, credential: { kind: 'token', id: tokenId }, origin },
+      permissions: new Set(),
+      narrowed: true,
+      projects: 'all',
+      tokenId,
+    };
+    await this.engine.revoke(holder, tokenId, { reason: 'revoked-by-holder' });
+  }
+
+  private async locate(secret: string): Promise<LocatedToken> {
+    const found = await this.verifier.locate(secret);
+    if (!found) throw new CredentialsInvalid('unknown');
+    if (found.kind !== 'machine-identity') throw new Conflict('token', 'other-kind', 'The token is not of a machine identity.');
+    return found;
+  }
+}

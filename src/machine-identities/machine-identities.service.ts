@@ -1,0 +1,156 @@
+import { Injectable } from '@nestjs/common';
+import { IsNull } from 'typeorm';
+import type { Principal } from '../access/principal.js';
+import { AuditLog } from '../audit/audit-log.js';
+import { Clock } from '../kernel/clock.js';
+import { Database, type Tenant } from '../kernel/database/database.js';
+import { Conflict, DomainError, NotFound } from '../kernel/failure.js';
+import { isUuid, newId } from '../kernel/ids.js';
+import { RolesService, type RoleView } from '../organizations/roles.service.js';
+import { requireHeld } from '../tokens/permissions.js';
+import { TokenEngine } from '../tokens/token-engine.js';
+import { IdentityQueries, type IdentityRow, type IdentitySearch } from './identity-queries.js';
+import { TokenAuthSettings, UniversalAuthSettings } from './login-settings.entity.js';
+import { IdentityAdmission, MachineIdentity, MachineIdentityMetadata } from './machine-identity.entity.js';
+
+export interface MetadataEntry {
+  readonly key: string;
+  readonly value: string;
+}
+
+export interface NewIdentity {
+  readonly name: string;
+  /** Key of a role; null: no access. */
+  readonly roleKey: string | null;
+  readonly deleteProtected: boolean;
+  readonly metadata: readonly MetadataEntry[];
+}
+
+export interface IdentityView extends IdentityRow {
+  /** Null: no access. */
+  readonly role: RoleView | null;
+  readonly metadata: readonly (MetadataEntry & { readonly id: string })[];
+}
+
+/** Machines that hold tokens. Nobody gives one more than they hold, nor changes one that holds more. */
+@Injectable()
+export class MachineIdentitiesService {
+  constructor(
+    private readonly database: Database,
+    private readonly queries: IdentityQueries,
+    private readonly roles: RolesService,
+    private readonly tokens: TokenEngine,
+    private readonly audit: AuditLog,
+    private readonly clock: Clock,
+  ) {}
+
+  create(caller: Principal, { name, roleKey, deleteProtected, metadata }: NewIdentity): Promise<IdentityView> {
+    return this.database.inOrganization(caller.organizationId, async (tenant) => {
+      const roleId = await this.roleToGive(tenant, caller, roleKey);
+      const now = this.clock.now();
+      const id = newId();
+      await tenant.manager.insert(MachineIdentity, { organizationId: tenant.organizationId, id, name, roleId, deleteProtected, createdAt: now, updatedAt: now });
+      await this.writeMetadata(tenant, id, metadata);
+      await this.audit.append(tenant, caller.actor, { action: 'identity.created', target: { kind: 'identity', id }, details: { name, role: roleKey, deleteProtected } });
+      return this.viewIn(tenant, id);
+    });
+  }
+
+  /** What is left out stays; metadata is replaced as a whole. */
+  update(caller: Principal, id: string, change: Partial<NewIdentity>): Promise<IdentityView> {
+    return this.database.inOrganization(caller.organizationId, async (tenant) => {
+      await this.requireCovered(tenant, caller, await this.requireIn(tenant, id));
+      const { name, deleteProtected, roleKey, metadata } = change;
+      const set = {
+        ...(name !== undefined && { name }),
+        ...(deleteProtected !== undefined && { deleteProtected }),
+        ...(roleKey !== undefined && { roleId: await this.roleToGive(tenant, caller, roleKey) }),
+      };
+      const { organizationId, manager } = tenant;
+      await manager.update(MachineIdentity, { organizationId, id }, { ...set, updatedAt: this.clock.now() });
+      if (metadata) await this.writeMetadata(tenant, id, metadata);
+      const details = { name, role: roleKey, deleteProtected, metadata: metadata && 'replaced' };
+      await this.audit.append(tenant, caller.actor, { action: 'identity.updated', target: { kind: 'identity', id }, details });
+      return this.viewIn(tenant, id);
+    });
+  }
+
+  get(caller: Principal, id: string): Promise<IdentityView> {
+    return this.database.inOrganization(caller.organizationId, (tenant) => this.viewIn(tenant, id));
+  }
+
+  /** Identities that fit, and how many there are in all. */
+  search(caller: Principal, search: IdentitySearch): Promise<{ identities: IdentityView[]; total: number }> {
+    return this.database.inOrganization(caller.organizationId, async (tenant) => {
+      const { rows, total } = await this.queries.search(tenant, search, this.clock.now());
+      return { identities: await this.toViews(tenant, rows), total };
+    });
+  }
+
+  /** Ends its tokens, its ways to log in and its admissions at once. Throws `Conflict` while it is protected. */
+  delete(caller: Principal, id: string): Promise<IdentityView> {
+    return this.database.inOrganization(caller.organizationId, async (tenant) => {
+      const view = await this.viewIn(tenant, id);
+      await this.requireCovered(tenant, caller, await this.requireIn(tenant, id));
+      const { organizationId, manager } = tenant;
+      // Settings first: whoever mints a token holds them, and has then written a token that is ended below.
+      await manager.delete(TokenAuthSettings, { organizationId, identityId: id });
+      await manager.delete(UniversalAuthSettings, { organizationId, identityId: id });
+      const unprotected = { organizationId, id, deletedAt: IsNull(), deleteProtected: false };
+      const { affected } = await manager.update(MachineIdentity, unprotected, { deletedAt: this.clock.now() });
+      if (affected !== 1) throw new Conflict('identity', 'delete-protected', 'The machine identity is protected from being deleted.');
+      await manager.delete(MachineIdentityMetadata, { organizationId, identityId: id });
+      await manager.delete(IdentityAdmission, { identityOrganizationId: organizationId, identityId: id });
+      const revoked = await this.tokens.revokeAllIn(tenant, caller.actor, { identityId: id }, 'identity-deleted');
+      await this.audit.append(tenant, caller.actor, { action: 'identity.deleted', target: { kind: 'identity', id }, details: { name: view.name, tokensRevoked: revoked } });
+      return view;
+    });
+  }
+
+  /** Throws `NotFound` for absent, deleted and foreign alike; an admitted one is known, and its parent organization's to change. */
+  async requireIn({ organizationId, manager }: Tenant, id: string): Promise<MachineIdentity> {
+    const identity = isUuid(id) ? await manager.findOneBy(MachineIdentity, { organizationId, id, deletedAt: IsNull() }) : null;
+    if (identity) return identity;
+    if (isUuid(id) && (await manager.existsBy(IdentityAdmission, { organizationId, identityId: id }))) {
+      throw new DomainError('caller-refused', 'The machine identity belongs to the parent organization.', { reason: 'parent-organization' });
+    }
+    throw new NotFound('identity', id);
+  }
+
+  /** Refuses a caller who holds less than the machine identity (`PermissionExceeded` names what is missing). */
+  async requireCovered(tenant: Tenant, { permissions, organization }: Principal, { roleId }: MachineIdentity): Promise<void> {
+    if (roleId !== null) requireHeld(permissions, await this.roles.permissionsOf(tenant, roleId, organization.platform));
+  }
+
+  private async roleToGive(tenant: Tenant, { permissions, organization }: Principal, roleKey: string | null): Promise<string | null> {
+    if (roleKey === null) return null;
+    if (isUuid(roleKey)) throw new NotFound('role', roleKey);
+    const { id } = await this.roles.get(tenant, roleKey);
+    requireHeld(permissions, await this.roles.permissionsOf(tenant, id, organization.platform));
+    return id;
+  }
+
+  private async writeMetadata({ organizationId, manager }: Tenant, identityId: string, metadata: readonly MetadataEntry[]): Promise<void> {
+    await manager.delete(MachineIdentityMetadata, { organizationId, identityId });
+    const rows = metadata.map(({ key, value }, position) => ({ organizationId, id: newId(), identityId, position, key, value }));
+    if (rows.length > 0) await manager.insert(MachineIdentityMetadata, rows);
+  }
+
+  private async viewIn(tenant: Tenant, id: string): Promise<IdentityView> {
+    await this.requireIn(tenant, id);
+    const { rows } = await this.queries.search(tenant, { id }, this.clock.now());
+    const [view] = await this.toViews(tenant, rows);
+    if (!view) throw new NotFound('identity', id);
+    return view;
+  }
+
+  private async toViews(tenant: Tenant, rows: readonly IdentityRow[]): Promise<IdentityView[]> {
+    const roles = await this.roles.byIds(tenant, rows.flatMap(({ roleId }) => roleId ?? []));
+    const metadata = await this.queries.metadataOf(tenant, rows.map(({ id }) => id));
+    return rows.map((row) => ({
+      ...row,
+      role: (row.roleId && roles.get(row.roleId)) || null,
+      metadata: metadata.filter(({ identityId }) => identityId === row.id).map(({ id, key, value }) => ({ id, key, value })),
+    }));
+  }
+}

@@ -1,0 +1,51 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { RefusalLog } from '../access/refusal-log.js';
+import type { Actor } from '../audit/actor.js';
+import { Database } from '../kernel/database/database.js';
+import type { Origin } from '../kernel/origin.js';
+import { toCanonicalEmail } from '../users/users.service.js';
+
+/** `credentials`: nobody has this e-mail address and password, or may log in with them. `organization`: they may not enter that one, or any. */
+export type LoginFault = 'credentials' | 'organization';
+
+/** A row of the SQL function `failed_login_facts`. */
+interface Facts {
+  readonly user_id: string | null;
+  readonly organization_id: string;
+}
+
+/**
+ * Records failed logins: of a person in the organization they asked for or, where they do not belong to it, in the first
+ * they joined; of anybody else in the platform's. The steps are the same for all, so that time does not tell them apart.
+ */
+@Injectable()
+export class FailedLogins {
+  private readonly logger = new Logger('FailedLogins');
+
+  constructor(
+    private readonly database: Database,
+    private readonly refusals: RefusalLog,
+  ) {}
+
+  /** Never rejects. What was typed is not recorded: people type passwords into the wrong field. */
+  async record({ email, organization }: { email: string; organization?: string }, reason: LoginFault, origin: Origin): Promise<void> {
+    const facts = await this.factsOf(toCanonicalEmail(email), organization ?? null);
+    if (!facts) return;
+    const stranger: Actor = { kind: 'anonymous', id: null, credential: null, origin };
+    await this.refusals.record(facts.organization_id, stranger, {
+      action: 'login.failed',
+      target: { kind: 'user', id: facts.user_id },
+      details: { reason },
+    });
+  }
+
+  private async factsOf(email: string, organization: string | null): Promise<Facts | null> {
+    try {
+      const [facts] = await this.database.query<Facts>('SELECT * FROM failed_login_facts($1, $2)', [email, organization]);
+      return facts ?? null;
+    } catch (error) {
+      this.logger.error(`a failed login could not be recorded: ${error instanceof Error ? error.message : 'unknown error'}`);
+      return null;
+    }
+  }
+}

@@ -1,0 +1,8 @@
+import { DomainError } from '../kernel/failure.js';
+
+/** What was to be changed is not any more as the caller has seen it. */
+export class PreconditionFailed extends DomainError<'conflict'> {
+  constructor(resource: string) {
+    super('conflict', 'It has changed since; read it again.', { resource, reason: 'stale' });
+  }
+}
