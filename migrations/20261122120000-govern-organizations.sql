@@ -84,7 +84,7 @@ ALTER TABLE invitations FORCE ROW LEVEL SECURITY;
 CREATE POLICY own_organization ON invitations USING (organization_id = current_organization_id())
   WITH CHECK (organization_id = current_organization_id());
 CREATE POLICY presented_secret ON invitations FOR SELECT USING (secret_hash = ANY (presented_hashes()));
-GRANT SELECT, INSERT, UPDATE ON invitations TO gatehouse_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON invitations TO gatehouse_app;
 
 -- Since when nobody acts in the organization, be it by its own suspension or end or by its parent's; NULL while it runs.
 CREATE FUNCTION organization_stopped_at(organization uuid) RETURNS timestamptz LANGUAGE plpgsql AS $$

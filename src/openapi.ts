@@ -14,6 +14,7 @@ const TAGS: readonly (readonly [name: string, description: string])[] = [
   ['Organization API tokens (deepset)', 'A personal or service key of the organization; speaks deepset.'],
   ['Auth method tokens (Flipt)', 'A client token of the static token method, limited to a namespace or not; speaks Flipt.'],
   ['Roles and permissions', 'What people and machines may do: roles of the organization, and the permissions they are made of.'],
+  ['Projects', 'Projects of the organization and their environments.'],
   ['Tokens', 'One inventory over all five kinds: see every token, revoke any.'],
   ['OAuth 2.0', 'Introspection (RFC 7662), revocation (RFC 7009) and the public keys of our JWTs.'],
   ['Operations', 'Is the process alive, and can it serve?'],

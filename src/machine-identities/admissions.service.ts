@@ -8,7 +8,7 @@ import { NotFound } from '../kernel/failure.js';
 import { isUuid } from '../kernel/ids.js';
 import { RolesService } from '../organizations/roles.service.js';
 import { SubOrganizations } from '../organizations/sub-organizations.service.js';
-import { permissionsOfRole, requireHeld } from '../tokens/permissions.js';
+import { knownPermissions, patternsOfRole } from '../tokens/permissions.js';
 import { IdentityAdmission } from './machine-identity.entity.js';
 
 const FOREIGN_KEY_VIOLATION = '23503';
@@ -17,7 +17,10 @@ const FOREIGN_KEY_VIOLATION = '23503';
 export interface Whereabouts {
   /** Null: the organization itself. */
   readonly subOrganizationId: string | null;
-  readonly permissions: ReadonlySet<string>;
+  /** What its role there says, wildcards as they are written. */
+  readonly patterns: readonly string[];
+  /** What can be held there. */
+  readonly known: ReadonlySet<string>;
 }
 
 interface AdmissionFacts {
@@ -43,8 +46,7 @@ export class AdmissionsService {
     if (!isUuid(identityId)) throw new NotFound('identity', identityId);
     try {
       await this.database.inOrganization(caller.organizationId, async (tenant) => {
-        const role = roleKey === null ? null : await this.roles.get(tenant, roleKey);
-        requireHeld(caller.permissions, role?.permissions ?? []);
+        const role = roleKey === null ? null : await this.roles.getGrantable(tenant, caller, roleKey);
         await tenant.manager.query(
           `INSERT INTO identity_admissions (organization_id, identity_organization_id, identity_id, role_id, created_at)
            SELECT id, coalesce(parent_id, id), $2, $3, $4 FROM organizations WHERE id = $1
@@ -81,6 +83,6 @@ export class AdmissionsService {
     const [facts] = await tenant.manager.query<AdmissionFacts[]>('SELECT * FROM admission_facts($1, $2)', [id, identityId]);
     if (!facts?.admitted) throw new NotFound('admission', slug);
     const { role_key: key, role_permissions: permissions, registered_permissions: registered } = facts;
-    return { subOrganizationId: id, permissions: key === null ? new Set() : permissionsOfRole({ key, permissions: permissions ?? [] }, false, registered) };
+    return { subOrganizationId: id, patterns: key === null ? [] : patternsOfRole({ key, permissions: permissions ?? [] }, false), known: knownPermissions(registered, false) };
   }
 }

@@ -7,7 +7,7 @@ import { Conflict } from '../kernel/failure.js';
 import { isUuid } from '../kernel/ids.js';
 import type { Origin } from '../kernel/origin.js';
 import { SubOrganizations } from '../organizations/sub-organizations.service.js';
-import { requireHeld } from '../tokens/permissions.js';
+import { requireGrantable } from '../tokens/permissions.js';
 import { TokenEngine } from '../tokens/token-engine.js';
 import type { TokenFilter } from '../tokens/token-filter.js';
 import { TokenRenewal } from '../tokens/token-renewal.js';
@@ -65,7 +65,7 @@ export class IdentityTokensService {
   async grantIn(tenant: Tenant, caller: Caller, identityId: string, grant: IdentityTokenGrant): Promise<MintedToken> {
     const { name, subOrganization, method, settings, periodSeconds = 0, clientSecretId } = grant;
     const where = subOrganization === undefined ? null : await this.admissions.resolve(tenant, identityId, subOrganization);
-    if (where && method === 'token-auth') requireHeld(caller.permissions, where.permissions);
+    if (where && method === 'token-auth') requireGrantable(caller, where.patterns, where.known);
     const { organizationId, manager } = tenant;
     const home = (await this.subOrganizations.isOne(tenant)) ? organizationId : null;
     await manager.update(MachineIdentity, { organizationId, id: identityId }, { lastLoginAt: this.clock.now(), lastLoginMethod: method });

@@ -1,13 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { IsNull } from 'typeorm';
 import type { Principal } from '../access/principal.js';
-import { AuditLog } from '../audit/audit-log.js';
+import { AuditLog, difference } from '../audit/audit-log.js';
 import { Clock } from '../kernel/clock.js';
 import { Database, type Tenant } from '../kernel/database/database.js';
 import { Conflict, DomainError, NotFound } from '../kernel/failure.js';
 import { isUuid, newId } from '../kernel/ids.js';
 import { RolesService, type RoleView } from '../organizations/roles.service.js';
-import { requireHeld } from '../tokens/permissions.js';
 import { TokenEngine } from '../tokens/token-engine.js';
 import { IdentityQueries, type IdentityRow, type IdentitySearch } from './identity-queries.js';
 import { TokenAuthSettings, UniversalAuthSettings } from './login-settings.entity.js';
@@ -60,6 +59,7 @@ export class MachineIdentitiesService {
   update(caller: Principal, id: string, change: Partial<NewIdentity>): Promise<IdentityView> {
     return this.database.inOrganization(caller.organizationId, async (tenant) => {
       await this.requireCovered(tenant, caller, await this.requireIn(tenant, id));
+      const current = await this.lockIn(tenant, id);
       const { name, deleteProtected, roleKey, metadata } = change;
       const set = {
         ...(name !== undefined && { name }),
@@ -69,8 +69,8 @@ export class MachineIdentitiesService {
       const { organizationId, manager } = tenant;
       await manager.update(MachineIdentity, { organizationId, id }, { ...set, updatedAt: this.clock.now() });
       if (metadata) await this.writeMetadata(tenant, id, metadata);
-      const details = { name, role: roleKey, deleteProtected, metadata: metadata && 'replaced' };
-      await this.audit.append(tenant, caller.actor, { action: 'identity.updated', target: { kind: 'identity', id }, details });
+      const sides = difference({ name: current.name, role: current.role?.key ?? null, deleteProtected: current.deleteProtected }, { name, role: roleKey, deleteProtected });
+      await this.audit.append(tenant, caller.actor, { action: 'identity.updated', target: { kind: 'identity', id }, details: { ...(metadata && { metadata: 'replaced' }) }, ...sides });
       return this.viewIn(tenant, id);
     });
   }
@@ -118,22 +118,27 @@ export class MachineIdentitiesService {
   }
 
   /** Refuses a caller who holds less than the machine identity (`PermissionExceeded` names what is missing). */
-  async requireCovered(tenant: Tenant, { permissions, organization }: Principal, { roleId }: MachineIdentity): Promise<void> {
-    if (roleId !== null) requireHeld(permissions, await this.roles.permissionsOf(tenant, roleId, organization.platform));
+  async requireCovered(tenant: Tenant, caller: Principal, { roleId }: MachineIdentity): Promise<void> {
+    if (roleId !== null) await this.roles.getGrantable(tenant, caller, roleId);
   }
 
-  private async roleToGive(tenant: Tenant, { permissions, organization }: Principal, roleKey: string | null): Promise<string | null> {
+  private async roleToGive(tenant: Tenant, caller: Principal, roleKey: string | null): Promise<string | null> {
     if (roleKey === null) return null;
     if (isUuid(roleKey)) throw new NotFound('role', roleKey);
-    const { id } = await this.roles.get(tenant, roleKey);
-    requireHeld(permissions, await this.roles.permissionsOf(tenant, id, organization.platform));
-    return id;
+    return (await this.roles.getGrantable(tenant, caller, roleKey)).id;
   }
 
   private async writeMetadata({ organizationId, manager }: Tenant, identityId: string, metadata: readonly MetadataEntry[]): Promise<void> {
     await manager.delete(MachineIdentityMetadata, { organizationId, identityId });
     const rows = metadata.map(({ key, value }, position) => ({ organizationId, id: newId(), identityId, position, key, value }));
     if (rows.length > 0) await manager.insert(MachineIdentityMetadata, rows);
+  }
+
+  /** The identity, which nobody else changes until the transaction ends. */
+  private async lockIn(tenant: Tenant, id: string): Promise<IdentityView> {
+    const { organizationId, manager } = tenant;
+    await manager.findOne(MachineIdentity, { where: { organizationId, id, deletedAt: IsNull() }, lock: { mode: 'for_no_key_update' } });
+    return this.viewIn(tenant, id);
   }
 
   private async viewIn(tenant: Tenant, id: string): Promise<IdentityView> {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../access/principal.js';
-import { AuditLog } from '../audit/audit-log.js';
+import { AuditLog, difference } from '../audit/audit-log.js';
 import { Clock } from '../kernel/clock.js';
 import { isUniqueViolation } from '../kernel/database/database-failure.js';
 import { Database, type Tenant } from '../kernel/database/database.js';
@@ -44,12 +44,13 @@ export class TokenAuthService {
   update(caller: Principal, identityId: string, change: Partial<AccessTokenSettings>): Promise<TokenAuthView> {
     return this.database.inOrganization(caller.organizationId, async (tenant) => {
       const identity = await this.identities.requireIn(tenant, identityId);
-      const settings = { ...toView(await this.lockIn(tenant, identityId, 'pessimistic_write')), ...change, updatedAt: this.clock.now() };
+      const current = toView(await this.lockIn(tenant, identityId, 'pessimistic_write'));
+      const settings = { ...current, ...change, updatedAt: this.clock.now() };
       requireTtlWithinMax('token-auth', settings);
       await this.identities.requireCovered(tenant, caller, identity);
       const { organizationId, manager } = tenant;
       await manager.update(TokenAuthSettings, { organizationId, identityId }, { ...toColumns(settings), updatedAt: settings.updatedAt });
-      await this.audit.append(tenant, caller.actor, { action: 'token-auth.updated', target: { kind: 'identity', id: identityId }, details: { ...change } });
+      await this.audit.append(tenant, caller.actor, { action: 'token-auth.updated', target: { kind: 'identity', id: identityId }, ...difference(current, change) });
       return settings;
     });
   }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../access/principal.js';
-import { AuditLog } from '../audit/audit-log.js';
+import { AuditLog, difference } from '../audit/audit-log.js';
 import { Clock } from '../kernel/clock.js';
 import { isUniqueViolation } from '../kernel/database/database-failure.js';
 import { Database, type Tenant } from '../kernel/database/database.js';
@@ -55,12 +55,13 @@ export class UniversalAuthService {
   update(caller: Principal, identityId: string, change: Partial<ClientSettings>): Promise<UniversalAuthView> {
     return this.database.inOrganization(caller.organizationId, async (tenant) => {
       const identity = await this.identities.requireIn(tenant, identityId);
-      const settings = { ...toView(await this.findIn(tenant, identityId)), ...change, updatedAt: this.clock.now() };
+      const current = toView(await this.lockIn(tenant, identityId));
+      const settings = { ...current, ...change, updatedAt: this.clock.now() };
       requireTtlWithinMax('universal-auth', settings);
       await this.identities.requireCovered(tenant, caller, identity);
       const { organizationId, manager } = tenant;
       await manager.update(UniversalAuthSettings, { organizationId, identityId }, { ...toColumns(settings), updatedAt: settings.updatedAt });
-      await this.audit.append(tenant, caller.actor, { action: 'universal-auth.updated', target: { kind: 'identity', id: identityId }, details: { ...change } });
+      await this.audit.append(tenant, caller.actor, { action: 'universal-auth.updated', target: { kind: 'identity', id: identityId }, ...difference(current, change) });
       return settings;
     });
   }
@@ -97,6 +98,13 @@ export class UniversalAuthService {
   async lockByClient({ organizationId, manager }: Tenant, clientId: string): Promise<UniversalAuthView | null> {
     const found = await manager.findOne(UniversalAuthSettings, { where: { organizationId, clientId }, lock: { mode: 'for_key_share' } });
     return found && toView(found);
+  }
+
+  /** The settings, which nobody else changes until the transaction ends. */
+  private async lockIn({ organizationId, manager }: Tenant, identityId: string): Promise<UniversalAuthSettings> {
+    const found = await manager.findOne(UniversalAuthSettings, { where: { organizationId, identityId }, lock: { mode: 'for_no_key_update' } });
+    if (!found) throw new NotFound('universal-auth', identityId);
+    return found;
   }
 
   private async findIn({ organizationId, manager }: Tenant, identityId: string): Promise<UniversalAuthSettings> {

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { IsNull } from 'typeorm';
 import { requireUser, type Principal } from '../access/principal.js';
 import { Database, type Tenant } from '../kernel/database/database.js';
 import { NotFound } from '../kernel/failure.js';
@@ -22,7 +23,7 @@ export class MembershipsService {
 
   /** The role that a member has now. Throws `NotFound` for a person who is none. */
   async roleOf(tenant: Tenant, userId: string): Promise<RoleView> {
-    const membership = await tenant.manager.findOneBy(Membership, { organizationId: tenant.organizationId, userId });
+    const membership = await tenant.manager.findOneBy(Membership, { organizationId: tenant.organizationId, userId, removedAt: IsNull() });
     if (!membership) throw new NotFound('member', userId);
     return this.roles.get(tenant, membership.roleId);
   }

@@ -10,7 +10,7 @@ import { TokenVerifier } from '../tokens/token-verifier.js';
 import { TokenNotFound } from '../tokens/token.errors.js';
 import type { Caller, MintedToken, MintRequest, ProjectRef, Token } from '../tokens/token.js';
 import type { VerifiedToken } from '../tokens/verdict.js';
-import { ProjectsService } from './projects.service.js';
+import { EnvironmentsService } from './environments.service.js';
 
 const PAGE = 1_000;
 /** Expired ones are still there to be seen and prolonged. */
@@ -42,7 +42,7 @@ export class TokenOfOtherProjects extends Conflict {
 export class ProjectTokens {
   constructor(
     private readonly database: Database,
-    private readonly projects: ProjectsService,
+    private readonly environments: EnvironmentsService,
     private readonly engine: TokenEngine,
     private readonly verifier: TokenVerifier,
   ) {}
@@ -108,10 +108,10 @@ export class ProjectTokens {
 
   private async linksIn(tenant: Tenant, projects: NewProjectToken['projects'], environment: string): Promise<NonNullable<MintRequest['projects']>> {
     if (projects === 'all') {
-      await this.projects.requireEnvironmentIn(tenant, environment);
+      await this.environments.requireIn(tenant, environment);
       return 'all';
     }
-    const environmentIds = await this.projects.environmentIdsIn(tenant, projects.map(({ id }) => id), environment);
+    const environmentIds = await this.environments.idsIn(tenant, projects.map(({ id }) => id), environment);
     return projects.map(({ id, key }) => ({ id, key, environmentId: environmentIds.get(id) }));
   }
 }

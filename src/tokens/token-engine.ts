@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Actor } from '../audit/actor.js';
-import { AuditLog } from '../audit/audit-log.js';
+import { AuditLog, difference } from '../audit/audit-log.js';
 import { Clock } from '../kernel/clock.js';
 import { Database, type Tenant } from '../kernel/database/database.js';
 import { NotFound } from '../kernel/failure.js';
@@ -118,11 +118,12 @@ export class TokenEngine {
   /** Changes what is named. Nobody prolongs the life of the token they act with (`LifeNotOwn`). */
   update(caller: Caller, tokenId: string, change: TokenChange, within: TokenFilter = {}): Promise<Token> {
     return this.database.inOrganization(caller.organizationId, async (tenant) => {
+      await this.tokens.lock(tenant, (await this.findIn(tenant, caller, tokenId, within)).id);
       const token = await this.findIn(tenant, caller, tokenId, within);
       if (change.expiresAt !== undefined && token.id === caller.tokenId && isLater(change.expiresAt, token.expiresAt)) throw new LifeNotOwn();
       const now = this.clock.now();
       await this.tokens.update(tenant, token.id, change, now);
-      await this.audit.append(tenant, caller.actor, { action: 'token.updated', target: { kind: 'token', id: token.id }, details: { ...change } });
+      await this.audit.append(tenant, caller.actor, { action: 'token.updated', target: { kind: 'token', id: token.id }, ...difference<TokenChange>(token, change) });
       return { ...token, ...change, updatedAt: now };
     });
   }

@@ -8,7 +8,7 @@ export interface TokenFilter {
   readonly userId?: string;
   readonly identityId?: string;
   /** Null: only tokens that were minted, not obtained with a client secret; `any`: only the others. */
-  readonly clientSecretId?: string | 'any' | null;
+  readonly clientSecretId?: string | null;
   /** One of its projects. */
   readonly projectId?: string;
   readonly project?: string;

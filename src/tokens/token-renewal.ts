@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Actor } from '../audit/actor.js';
-import { AuditLog } from '../audit/audit-log.js';
+import { AuditLog, difference } from '../audit/audit-log.js';
 import { Clock } from '../kernel/clock.js';
 import { Database, type Tenant } from '../kernel/database/database.js';
 import { Instant } from '../kernel/instant.js';
@@ -51,7 +51,7 @@ export class TokenRenewal {
     const hint = hintOf(secret, secretPrefix);
     await this.tokens.addSecret(tenant, token, { ...this.hasher.hash(secret), hint }, expiresAt, now);
     const actor: Actor = { kind, id: ownerId, credential: { kind: 'token', id }, origin };
-    await this.audit.append(tenant, actor, { action: 'token.renewed', target: { kind: 'token', id }, details: { expiresAt, hint } });
+    await this.audit.append(tenant, actor, { action: 'token.renewed', target: { kind: 'token', id }, ...difference(token, { expiresAt, hint }) });
     return { token: { ...token, expiresAt, hint, renewedAt: now, updatedAt: now }, secret };
   }
 }

@@ -159,7 +159,7 @@ function keepsTheContract(start: () => Promise<Server>): void {
   });
 
   it('makes a connection attempt wait for a busy pool, and fail after the connection timeout', async () => {
-    await reconnect({ max: 1, connectionTimeoutMillis: 50 });
+    await reconnect({ max: 1, connectionTimeoutMillis: 500 });
     const holder = await pool.connect();
     await expect(pool.connect()).rejects.toThrow('timeout exceeded when trying to connect');
     const waiting = rowsOf(pool, 'SELECT 1 AS one');
@@ -331,18 +331,19 @@ describe('a data directory', () => {
     expect(await inDatabase((pool) => rowsOf(pool, 'SELECT 1 AS one'))).toEqual([{ one: 1 }]);
   });
 
-  it('serves on after thousands of failed statements, and never arms a timeout that would hang the process', async () => {
+  it('serves on after hundreds of failed statements, and never arms a timeout that would hang the process', async () => {
     const codesAndTimeouts = inDatabase(
       async (pool) => {
         // pg would wait for ever for a server's answer to this one.
         await expect(pool.query({ name: 'copy', text: 'COPY pg_class FROM STDIN' })).rejects.toMatchObject({ code: '57014' });
-        const outcomes = await Promise.allSettled(Array.from({ length: 3000 }, () => pool.query('SELECT 1 / 0')));
+        // Of all errors this one leaves most on PGlite's C stack.
+        const outcomes = await Promise.allSettled(Array.from({ length: 700 }, () => pool.query(`SELECT '['::jsonpath`)));
         const codes = new Set(outcomes.map((outcome) => outcome.status === 'rejected' && outcome.reason.code));
         return [...codes, ...(await rowsOf(pool, `SELECT setting FROM pg_settings WHERE name IN ('transaction_timeout', 'idle_in_transaction_session_timeout')`))];
       },
       { options: '-c transaction_timeout=1', idle_in_transaction_session_timeout: 1 },
     );
-    expect(await codesAndTimeouts).toEqual(['22012', { setting: '0' }, { setting: '0' }]);
+    expect(await codesAndTimeouts).toEqual(['42601', { setting: '0' }, { setting: '0' }]);
   });
 
   it('is locked once even within a process, until it is released', async () => {

@@ -130,9 +130,13 @@ describe('a personal token', () => {
     expect((await introspect(own.admin.session, secret))['scope']).toBe(ADMIN_SCOPE);
     await setRole(own, person, 'EXTERNAL');
     expect((await introspect(own.admin.session, secret))['scope']).toBe('profile:read');
-    await sql(own, 'UPDATE memberships SET disabled_at = now() WHERE user_id = $1', [person.id]);
-    expect(await introspect(own.admin.session, secret)).toEqual({ active: false });
-    expect((await call('GET', '/api/v1/me', { as: secret })).status).toBe(401);
+    for (const end of ['disabled_at', 'removed_at']) {
+      await sql(own, 'UPDATE memberships SET disabled_at = NULL, removed_at = NULL WHERE user_id = $1', [person.id]);
+      expect(await introspect(own.admin.session, secret)).toMatchObject({ active: true });
+      await sql(own, `UPDATE memberships SET ${end} = now() WHERE user_id = $1`, [person.id]);
+      expect(await introspect(own.admin.session, secret)).toEqual({ active: false });
+      expect((await call('GET', '/api/v1/me', { as: secret })).status).toBe(401);
+    }
   });
 
   it('does not grow when its person is promoted: it keeps the role it was created with', async () => {

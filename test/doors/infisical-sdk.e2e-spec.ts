@@ -19,7 +19,11 @@ beforeAll(async () => {
 });
 
 const anSdk = () => new InfisicalSDK({ siteUrl });
-const failed = (path: string, status: number, message: string) => ({ name: 'InfisicalSDKRequestError', message: `[URL=${siteUrl}${path}] [Method=POST] [StatusCode=${status}] ${message}` });
+/** The client wraps what a renewal says once more than what a login says. */
+const failed = (path: string, status: number, message: string) => ({
+  name: path === RENEW ? 'InfisicalSDKError' : 'InfisicalSDKRequestError',
+  message: `[URL=${siteUrl}${path}] [Method=POST] [StatusCode=${status}] ${message}`,
+});
 const LOGIN = '/api/v1/auth/universal-auth/login';
 const RENEW = '/api/v1/auth/token/renew';
 

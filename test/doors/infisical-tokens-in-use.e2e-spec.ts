@@ -199,7 +199,7 @@ describe('POST /api/v1/auth/token/renew', () => {
   it('writes an audit event with the token as its own actor, and no secret anywhere', async () => {
     const { id, identityId, secret } = await aMachineToken(tenant);
     const { body } = await renew(secret, { headers: { 'user-agent': 'renewer/1' } });
-    const events = await sql(tenant, `SELECT actor_kind, actor_id, credential_kind, credential_id, user_agent, details::text FROM audit_events WHERE action = 'token.renewed' AND target_id = $1`, [id]);
+    const events = await sql(tenant, `SELECT actor_kind, actor_id, credential_kind, credential_id, user_agent, concat(details, before, after) AS details FROM audit_events WHERE action = 'token.renewed' AND target_id = $1`, [id]);
     expect(events).toEqual([{ actor_kind: 'machine-identity', actor_id: identityId, credential_kind: 'token', credential_id: id, user_agent: 'renewer/1', details: expect.any(String) }]);
     const { log } = await theApp();
     for (const each of [secret, body.accessToken]) expect(events[0]?.['details'] + log.join('')).not.toContain(each.slice(4, 40));

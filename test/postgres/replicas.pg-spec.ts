@@ -34,12 +34,13 @@ describe('several replicas on an empty database', () => {
   });
 
   it('refuse a migration that was changed after it had been applied', async () => {
-    await asOwner(scratch.url, (client) => client.query(`UPDATE schema_migrations SET checksum = 'other'`));
+    await asOwner(scratch.url, (client) => client.query(`UPDATE schema_migrations SET checksum = 'other ' || checksum`));
     await expect(openServer(scratch.url)).rejects.toThrow('was changed after it had been applied');
+    await asOwner(scratch.url, (client) => client.query(`UPDATE schema_migrations SET checksum = substr(checksum, 7)`));
   });
 
   it('refuse a database that has a migration they do not know', async () => {
-    await asOwner(scratch.url, (client) => client.query(`UPDATE schema_migrations SET name = '99990101000000-from-the-future.sql'`));
+    await asOwner(scratch.url, (client) => client.query(`INSERT INTO schema_migrations VALUES ('99990101000000-from-the-future.sql', 'x', now())`));
     await expect(openServer(scratch.url)).rejects.toThrow('older than the database');
   });
 });

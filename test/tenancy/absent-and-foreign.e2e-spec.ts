@@ -71,7 +71,7 @@ describe('for an organization, everything of another', () => {
     const before = await fingerprint();
     let cells = 0;
     for (const operation of operations.filter(({ path }) => path.includes('{'))) {
-      for (const id of Object.values(foreign).flat()) {
+      for (const id of Object.values(foreign).flatMap((ids) => ids.slice(0, 3))) {
         const unknown = unlike(id);
         const [theirs, nobodys] = [await ask(operation, id), await ask(operation, unknown)];
         expect(`${operation.method} ${operation.path} ${shapeOf(theirs, id)}`).toBe(`${operation.method} ${operation.path} ${shapeOf(nobodys, unknown)}`);
@@ -82,7 +82,7 @@ describe('for an organization, everything of another', () => {
     expect(cells).toBeGreaterThan(100);
     expect(await fingerprint()).toBe(before);
     for (const secret of secrets) expect(await introspect(b.admin.session, secret)).toMatchObject({ active: true });
-  });
+  }, 120_000);
 
   it('is in no list', async () => {
     for (const { method, path } of operations.filter((each) => each.method === 'GET' && !each.path.includes('{'))) {

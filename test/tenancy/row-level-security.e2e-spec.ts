@@ -49,10 +49,10 @@ describe('row-level security', () => {
   });
 
   it('lets nobody write a row for another organization, nor refer to one', async () => {
-    const project = 'INSERT INTO projects (organization_id, id, key, name, created_at, updated_at) VALUES ($1, $2, $3, $3, now(), now())';
+    const project = 'INSERT INTO projects (organization_id, id, key, name, name_folded, created_at, updated_at) VALUES ($1, $2, $3, $3, $3, now(), now())';
     expect(await refused(sql(a, project, [b.id, newId(), 'planted']))).toBe('42501');
     const [foreign] = await sql(b, 'SELECT id FROM projects');
-    const environment = 'INSERT INTO environments (organization_id, id, project_id, key, name, created_at, updated_at) VALUES ($1, $2, $3, $4, $4, now(), now())';
+    const environment = 'INSERT INTO environments (organization_id, id, project_id, key, name, name_folded, created_at, updated_at) VALUES ($1, $2, $3, $4, $4, $4, now(), now())';
     expect(await refused(sql(a, environment, [a.id, newId(), foreign?.['id'], 'planted']))).toBe('23503');
   });
 

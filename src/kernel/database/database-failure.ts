@@ -1,4 +1,4 @@
-import { DomainError, InputInvalid, Unavailable } from '../failure.js';
+import { Conflict, DomainError, InputInvalid, Unavailable } from '../failure.js';
 
 const UNREACHABLE = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'ETIMEDOUT', 'EPIPE', 'EHOSTUNREACH', 'EAI_AGAIN']);
 const UNREACHABLE_TEXT = /timeout exceeded when trying to connect|Connection terminated|Query read timeout|Client has encountered a connection error/;
@@ -13,6 +13,9 @@ export function toDatabaseFailure(error: unknown): DomainError | null {
   if (/^(08|53|57|40)/.test(code) || code === '55P03' || code === '25006') return new Unavailable();
   // 22: data that no column can hold, such as NUL in text.
   if (code.startsWith('22')) return new InputInvalid([{ at: [], rule: 'unstorable', message: 'The request contains text or a number that cannot be stored.' }]);
+  // Lost a race: what was looked up a moment ago is gone, or is there by now.
+  if (code === '23503') return new Conflict('reference', 'gone', 'What the request refers to was deleted meanwhile.');
+  if (code === '23505') return new Conflict('name', 'taken', 'Somebody took this name meanwhile.');
   return null;
 }
 
