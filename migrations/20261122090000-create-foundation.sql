@@ -308,13 +308,13 @@ CREATE TABLE token_projects (
   project_id uuid NOT NULL,
   -- The environment by identity, not by name: one re-created under an old name inherits nothing.
   environment_id uuid,
-  PRIMARY KEY (token_id, project_id),
+  PRIMARY KEY (organization_id, token_id, project_id),
   FOREIGN KEY (organization_id, token_id) REFERENCES api_tokens (organization_id, id) ON DELETE CASCADE,
   FOREIGN KEY (organization_id, project_id) REFERENCES projects (organization_id, id) ON DELETE CASCADE,
   FOREIGN KEY (organization_id, project_id, environment_id)
     REFERENCES environments (organization_id, project_id, id) ON DELETE CASCADE
 );
-CREATE INDEX token_projects_by_project ON token_projects (organization_id, project_id);
+CREATE INDEX token_projects_by_project ON token_projects (organization_id, project_id, token_id);
 
 -- The hash of a token's secret, apart from the token: a token keeps its identity while its secrets change.
 CREATE TABLE token_secrets (

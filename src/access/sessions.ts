@@ -117,6 +117,15 @@ export class Sessions {
     await this.database.inOrganization(organizationId, (tenant) => this.endIn(tenant, sessionId, actor, reason));
   }
 
+  /** Ends every session of the person in the tenant's organization, within a transaction that has begun; returns how many. */
+  async endAllIn({ organizationId, manager }: Tenant, userId: string, actor: Actor, reason: string): Promise<number> {
+    const open = { organizationId, userId, endedAt: IsNull() };
+    const { raw } = await manager.createQueryBuilder().update(Session).set({ endedAt: this.clock.now(), endReason: reason }).where(open).returning('id').execute();
+    const ids = (raw as { id: string }[]).map(({ id }) => id);
+    await this.audit.appendEach({ organizationId, manager }, actor, { action: 'session.ended', targetKind: 'session', details: { reason } }, ids);
+    return ids.length;
+  }
+
   /** False where it had ended before. */
   private async endIn(tenant: Tenant, sessionId: string, actor: Actor, reason: string): Promise<boolean> {
     const open = { organizationId: tenant.organizationId, id: sessionId, endedAt: IsNull() };

@@ -59,6 +59,9 @@ export async function diagnose(lines: AsyncIterable<string>, { expected, previou
     const gap = line.sequence === expected + 1 ? 'it is' : `and all up to ${line.sequence - 1} are`;
     return new ChainBroken('missing-event', expected, null, `${gap} not in the chain, which goes on with sequence ${line.sequence} (event ${line.event_id})`);
   }
+  if (own?.toString('hex') === line.hash) {
+    return new ChainBroken('changed-event', expected, line.event_id, 'its line names another event than the one that stands there, or the event another organization');
+  }
   if (isConfirmed || (own && successor && hashOf(own, successor)?.toString('hex') === successor.hash)) {
     return new ChainBroken('forged-hash', expected, line.event_id, 'the event is the one that was sealed, the hash of its link is not');
   }

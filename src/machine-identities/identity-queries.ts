@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { In } from 'typeorm';
 import type { Tenant } from '../kernel/database/database.js';
 import type { Instant } from '../kernel/instant.js';
+import type { Cursor } from '../kernel/page.js';
 import type { LoginMethod } from './access-token-settings.js';
 import { MachineIdentityMetadata } from './machine-identity.entity.js';
 
@@ -47,13 +48,15 @@ export interface IdentitySearch extends IdentityFilter {
   readonly id?: string;
   /** At least one of these must let it through, where there are any. */
   readonly anyOf?: readonly IdentityFilter[];
-  readonly order?: 'name' | 'role';
+  readonly order?: 'name' | 'role' | 'creation';
   readonly descending?: boolean;
   readonly limit?: number;
   readonly offset?: number;
+  /** Continues behind this place; in the order of creation, ascending. */
+  readonly after?: Cursor | null;
 }
 
-const ORDERS = { name: 'i.name', role: `coalesce(r.key, '')` };
+const ORDERS = { name: 'i.name', role: `coalesce(r.key, '')`, creation: 'i.created_at' };
 
 /** Questions about machine identities; every one names its tenant first. */
 @Injectable()
@@ -64,6 +67,7 @@ export class IdentityQueries {
     const where = [
       'i.organization_id = $1 AND i.deleted_at IS NULL',
       ...(search.id === undefined ? [] : [`i.id = ${bind(search.id)}`]),
+      ...(search.after ? [`(i.created_at, i.id) > (${bind(search.after.at.toPostgres())}, ${bind(search.after.id)})`] : []),
       toCondition(search, bind),
       ...(search.anyOf?.length ? [`(${search.anyOf.map((filter) => toCondition(filter, bind)).join(' OR ')})`] : []),
     ].join(' AND ');

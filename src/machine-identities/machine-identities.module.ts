@@ -12,6 +12,7 @@ import { InfisicalUniversalAuthController } from './door/infisical-universal-aut
 import { IdentityQueries } from './identity-queries.js';
 import { IdentityTokensService } from './identity-tokens.service.js';
 import { ClientLockout, ClientSecret, TokenAuthSettings, UniversalAuthSettings } from './login-settings.entity.js';
+import { MachineIdentitiesController } from './machine-identities.controller.js';
 import { MachineIdentitiesService } from './machine-identities.service.js';
 import { IdentityAdmission, MachineIdentity, MachineIdentityMetadata } from './machine-identity.entity.js';
 import { TokenAuthService } from './token-auth.service.js';
@@ -21,7 +22,13 @@ const ENTITIES = [MachineIdentity, MachineIdentityMetadata, IdentityAdmission, T
 
 @Module({
   imports: [OrganizationsModule, TypeOrmModule.forFeature(ENTITIES)],
-  controllers: [InfisicalIdentitiesController, InfisicalTokenAuthController, InfisicalUniversalAuthController, InfisicalAccessTokensController],
+  controllers: [
+    MachineIdentitiesController,
+    InfisicalIdentitiesController,
+    InfisicalTokenAuthController,
+    InfisicalUniversalAuthController,
+    InfisicalAccessTokensController,
+  ],
   providers: [
     AdmissionsService,
     ClientLockouts,

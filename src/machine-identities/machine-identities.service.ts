@@ -6,8 +6,10 @@ import { Clock } from '../kernel/clock.js';
 import { Database, type Tenant } from '../kernel/database/database.js';
 import { Conflict, DomainError, NotFound } from '../kernel/failure.js';
 import { isUuid, newId } from '../kernel/ids.js';
+import { toPage, type Cursor, type Page } from '../kernel/page.js';
 import { RolesService, type RoleView } from '../organizations/roles.service.js';
 import { TokenEngine } from '../tokens/token-engine.js';
+import type { Caller } from '../tokens/token.js';
 import { IdentityQueries, type IdentityRow, type IdentitySearch } from './identity-queries.js';
 import { TokenAuthSettings, UniversalAuthSettings } from './login-settings.entity.js';
 import { IdentityAdmission, MachineIdentity, MachineIdentityMetadata } from './machine-identity.entity.js';
@@ -58,8 +60,9 @@ export class MachineIdentitiesService {
   /** What is left out stays; metadata is replaced as a whole. */
   update(caller: Principal, id: string, change: Partial<NewIdentity>): Promise<IdentityView> {
     return this.database.inOrganization(caller.organizationId, async (tenant) => {
-      await this.requireCovered(tenant, caller, await this.requireIn(tenant, id));
       const current = await this.lockIn(tenant, id);
+      await this.requireCovered(tenant, caller, current);
+      if (Object.values(change).every((value) => value === undefined)) return current;
       const { name, deleteProtected, roleKey, metadata } = change;
       const set = {
         ...(name !== undefined && { name }),
@@ -80,25 +83,31 @@ export class MachineIdentitiesService {
   }
 
   /** Identities that fit, and how many there are in all. */
-  search(caller: Principal, search: IdentitySearch): Promise<{ identities: IdentityView[]; total: number }> {
+  search(caller: Caller, search: IdentitySearch): Promise<{ identities: IdentityView[]; total: number }> {
     return this.database.inOrganization(caller.organizationId, async (tenant) => {
       const { rows, total } = await this.queries.search(tenant, search, this.clock.now());
       return { identities: await this.toViews(tenant, rows), total };
     });
   }
 
+  /** All, oldest first. */
+  async page(caller: Caller, limit: number, after: Cursor | null): Promise<Page<IdentityView>> {
+    const { identities } = await this.search(caller, { order: 'creation', limit: limit + 1, after });
+    return toPage(identities, limit);
+  }
+
   /** Ends its tokens, its ways to log in and its admissions at once. Throws `Conflict` while it is protected. */
   delete(caller: Principal, id: string): Promise<IdentityView> {
     return this.database.inOrganization(caller.organizationId, async (tenant) => {
       const view = await this.viewIn(tenant, id);
-      await this.requireCovered(tenant, caller, await this.requireIn(tenant, id));
       const { organizationId, manager } = tenant;
       // Settings first: whoever mints a token holds them, and has then written a token that is ended below.
       await manager.delete(TokenAuthSettings, { organizationId, identityId: id });
       await manager.delete(UniversalAuthSettings, { organizationId, identityId: id });
-      const unprotected = { organizationId, id, deletedAt: IsNull(), deleteProtected: false };
-      const { affected } = await manager.update(MachineIdentity, unprotected, { deletedAt: this.clock.now() });
-      if (affected !== 1) throw new Conflict('identity', 'delete-protected', 'The machine identity is protected from being deleted.');
+      const current = await this.lockIn(tenant, id);
+      await this.requireCovered(tenant, caller, current);
+      if (current.deleteProtected) throw new Conflict('identity', 'delete-protected', 'The machine identity is protected from being deleted.');
+      await manager.update(MachineIdentity, { organizationId, id }, { deletedAt: this.clock.now() });
       await manager.delete(MachineIdentityMetadata, { organizationId, identityId: id });
       await manager.delete(IdentityAdmission, { identityOrganizationId: organizationId, identityId: id });
       const revoked = await this.tokens.revokeAllIn(tenant, caller.actor, { identityId: id }, 'identity-deleted');
@@ -118,7 +127,7 @@ export class MachineIdentitiesService {
   }
 
   /** Refuses a caller who holds less than the machine identity (`PermissionExceeded` names what is missing). */
-  async requireCovered(tenant: Tenant, caller: Principal, { roleId }: MachineIdentity): Promise<void> {
+  async requireCovered(tenant: Tenant, caller: Principal, { roleId }: Pick<MachineIdentity, 'roleId'>): Promise<void> {
     if (roleId !== null) await this.roles.getGrantable(tenant, caller, roleId);
   }
 

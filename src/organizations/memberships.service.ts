@@ -1,8 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { IsNull } from 'typeorm';
 import { requireUser, type Principal } from '../access/principal.js';
+import { Sessions } from '../access/sessions.js';
+import type { Actor } from '../audit/actor.js';
+import { Clock } from '../kernel/clock.js';
 import { Database, type Tenant } from '../kernel/database/database.js';
-import { NotFound } from '../kernel/failure.js';
+import { Conflict, NotFound } from '../kernel/failure.js';
+import { newId } from '../kernel/ids.js';
+import { TokenEngine } from '../tokens/token-engine.js';
 import type { Person } from '../users/users.service.js';
 import { Membership } from './membership.entity.js';
 import { RolesService, type RoleView } from './roles.service.js';
@@ -13,7 +18,34 @@ export class MembershipsService {
   constructor(
     private readonly database: Database,
     private readonly roles: RolesService,
+    private readonly tokens: TokenEngine,
+    private readonly sessions: Sessions,
+    private readonly clock: Clock,
   ) {}
+
+  /**
+   * Makes the person a member, and returns the membership's id. Whoever was one before begins afresh: nothing of theirs
+   * comes back. Throws `Conflict` for a person who is a member.
+   */
+  async admit(tenant: Tenant, userId: string, roleId: string, actor: Actor): Promise<string> {
+    const { organizationId, manager } = tenant;
+    const [entered] = await manager.query<{ id: string }[]>(
+      `INSERT INTO memberships (organization_id, id, user_id, role_id, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $5)
+       ON CONFLICT (organization_id, user_id) DO UPDATE SET id = excluded.id, role_id = excluded.role_id, created_at = excluded.created_at,
+         updated_at = excluded.updated_at, disabled_at = NULL, removed_at = NULL
+       WHERE memberships.removed_at IS NOT NULL RETURNING id`,
+      [organizationId, newId(), userId, roleId, this.clock.now().toPostgres()],
+    );
+    if (!entered) throw new Conflict('member', 'taken', 'The person is a member already.');
+    await this.endAllOf(tenant, userId, actor, 'member-readmitted');
+    return entered.id;
+  }
+
+  /** Ends every token and session that the person has in the organization. */
+  async endAllOf(tenant: Tenant, userId: string, actor: Actor, reason: string): Promise<{ tokens: number; sessions: number }> {
+    const tokens = await this.tokens.revokeAllIn(tenant, actor, { userId }, reason);
+    return { tokens, sessions: await this.sessions.endAllIn(tenant, userId, actor, reason) };
+  }
 
   /** The role that the person behind the caller has now. */
   ownRole(principal: Principal): Promise<RoleView> {

@@ -8,6 +8,8 @@ import { FailedLogins } from './failed-logins.js';
 import { FirstStart } from './first-start.js';
 import { LoginService } from './login.service.js';
 import { Membership } from './membership.entity.js';
+import { MembersController } from './members.controller.js';
+import { MembersService } from './members.service.js';
 import { MembershipsService } from './memberships.service.js';
 import { OrganizationTokens } from './organization-tokens.service.js';
 import { Organization } from './organization.entity.js';
@@ -24,8 +26,8 @@ import { SessionController } from './session.controller.js';
 
 @Module({
   imports: [UsersModule, ProjectsModule, TypeOrmModule.forFeature([Organization, Membership, RegisteredPermission, RoleRecord])],
-  controllers: [DeepsetAccountController, DeepsetTokenController, PermissionsController, RolesController, SessionController],
-  providers: [FailedLogins, FirstStart, LoginService, MembershipsService, OrganizationsService, OrganizationTokens, PermissionRegistry, RoleAdministration, RolesService, SubOrganizations],
+  controllers: [DeepsetAccountController, DeepsetTokenController, MembersController, PermissionsController, RolesController, SessionController],
+  providers: [FailedLogins, FirstStart, LoginService, MembersService, MembershipsService, OrganizationsService, OrganizationTokens, PermissionRegistry, RoleAdministration, RolesService, SubOrganizations],
   exports: [FirstStart, OrganizationsService, RolesService, SubOrganizations, UsersModule, ProjectsModule],
 })
 export class OrganizationsModule {}

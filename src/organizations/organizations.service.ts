@@ -8,7 +8,7 @@ import { Conflict } from '../kernel/failure.js';
 import { newId } from '../kernel/ids.js';
 import { ProjectsService } from '../projects/projects.service.js';
 import { UsersService, type NewPerson, type Person } from '../users/users.service.js';
-import { Membership } from './membership.entity.js';
+import { MembershipsService } from './memberships.service.js';
 import { Organization } from './organization.entity.js';
 import { RolesService } from './roles.service.js';
 
@@ -32,6 +32,7 @@ export class OrganizationsService {
     private readonly database: Database,
     private readonly users: UsersService,
     private readonly roles: RolesService,
+    private readonly memberships: MembershipsService,
     private readonly projects: ProjectsService,
     private readonly audit: AuditLog,
     private readonly clock: Clock,
@@ -47,7 +48,7 @@ export class OrganizationsService {
         await tenant.manager.insert(Organization, { ...organization, platform, createdAt: now, updatedAt: now });
         await this.roles.createBuiltIn(tenant);
         const person = await createAdmin(tenant.manager);
-        await this.addMember(tenant, person.id, 'ADMIN');
+        await this.addMember(tenant, person.id, 'ADMIN', actor);
         await this.projects.createIn(tenant, { key: 'default', name: 'Default' });
         await this.audit.append(tenant, actor, {
           action: 'organization.created',
@@ -62,11 +63,9 @@ export class OrganizationsService {
     }
   }
 
-  async addMember({ organizationId, manager }: Tenant, userId: string, roleKey: string): Promise<string> {
-    const role = await this.roles.get({ organizationId, manager }, roleKey);
-    const now = this.clock.now();
-    const id = newId();
-    await manager.insert(Membership, { organizationId, id, userId, roleId: role.id, createdAt: now, updatedAt: now });
-    return id;
+  /** Throws `Conflict` for a person who is a member already. */
+  async addMember(tenant: Tenant, userId: string, roleKey: string, actor: Actor = SYSTEM): Promise<string> {
+    const { id } = await this.roles.hold(tenant, roleKey);
+    return this.memberships.admit(tenant, userId, id, actor);
   }
 }

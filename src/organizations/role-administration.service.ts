@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { IsNull } from 'typeorm';
 import type { Principal } from '../access/principal.js';
-import { AuditLog } from '../audit/audit-log.js';
+import { AuditLog, difference } from '../audit/audit-log.js';
 import { Clock } from '../kernel/clock.js';
 import { isUniqueViolation } from '../kernel/database/database-failure.js';
 import { Database, type Tenant } from '../kernel/database/database.js';
@@ -106,8 +106,7 @@ export class RoleAdministration {
         .where('organization_id = :organizationId AND id = :id', { organizationId, id: role.id })
         .setParameter('now', this.clock.now().toPostgres())
         .execute();
-      const before = { key: role.key, name: role.name, permissions: role.permissions };
-      await this.audit.append(tenant, caller.actor, { action: 'role.updated', target: { kind: 'role', id: role.id }, details: { before, after } });
+      await this.audit.append(tenant, caller.actor, { action: 'role.updated', target: { kind: 'role', id: role.id }, ...difference<RoleContent>(role, after) });
       return this.describe(tenant, caller, await this.roles.hold(tenant, role.id));
     });
   }

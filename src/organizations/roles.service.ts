@@ -1,15 +1,19 @@
 import { Injectable } from '@nestjs/common';
 import { In, IsNull } from 'typeorm';
-import type { Principal } from '../access/principal.js';
 import { Clock } from '../kernel/clock.js';
 import { Database, type Tenant } from '../kernel/database/database.js';
 import { NotFound } from '../kernel/failure.js';
 import { isUuid, newId } from '../kernel/ids.js';
 import { foldName } from '../kernel/names.js';
-import { BUILT_IN_ROLES, knownPermissions, patternsOfRole, permissionsOfRole, requireGrantable, type Role } from '../tokens/permissions.js';
+import { BUILT_IN_ROLES, knownPermissions, patternsOfRole, permissionsOfRole, requireGrantable, type Held, type Role } from '../tokens/permissions.js';
 import type { Caller } from '../tokens/token.js';
 import { PermissionRegistry } from './permission-registry.service.js';
 import { RoleRecord } from './role.entity.js';
+
+/** Who gives a role to somebody: what they hold, and where. */
+export interface Giver extends Held {
+  readonly organization: { readonly platform: boolean };
+}
 
 /** A role and what it allows now. */
 export interface RoleView {
@@ -52,17 +56,17 @@ export class RolesService {
     return toView(await this.hold(tenant, idOrKey), await this.registry.registeredIn(tenant));
   }
 
-  /** The same, to be given to somebody. Throws `PermissionExceeded` where it allows, or may come to allow, what the caller does not hold. */
-  async getGrantable(tenant: Tenant, caller: Principal, idOrKey: string): Promise<RoleRecord> {
+  /** The same, to be given to somebody. Throws `PermissionExceeded` where it allows, or may come to allow, what the giver does not hold. */
+  async getGrantable(tenant: Tenant, giver: Giver, idOrKey: string): Promise<RoleRecord> {
     const role = await this.hold(tenant, idOrKey);
-    await this.requireCovered(tenant, caller, role);
+    await this.requireCovered(tenant, giver, role);
     return role;
   }
 
-  /** Refuses a caller who holds less than the role allows, or may come to allow. */
-  async requireCovered(tenant: Tenant, caller: Principal, role: Role): Promise<void> {
-    const { platform } = caller.organization;
-    requireGrantable(caller, patternsOfRole(role, platform), knownPermissions(await this.registry.registeredIn(tenant), platform));
+  /** Refuses whoever holds less than the role allows, or may come to allow. */
+  async requireCovered(tenant: Tenant, giver: Giver, role: Role): Promise<void> {
+    const { platform } = giver.organization;
+    requireGrantable(giver, patternsOfRole(role, platform), knownPermissions(await this.registry.registeredIn(tenant), platform));
   }
 
   /** As it stands in the database. */

@@ -35,7 +35,7 @@ export class SubOrganizations {
         const now = this.clock.now();
         await tenant.manager.insert(Organization, { ...organization, parentId, platform: false, createdAt: now, updatedAt: now });
         await this.roles.createBuiltIn(tenant);
-        if (actor.kind === 'user' && actor.id) await this.organizations.addMember(tenant, actor.id, 'ADMIN');
+        if (actor.kind === 'user' && actor.id) await this.organizations.addMember(tenant, actor.id, 'ADMIN', actor);
         await this.projects.createIn(tenant, { key: 'default', name: 'Default' });
         await this.audit.append(tenant, actor, {
           action: 'organization.created',

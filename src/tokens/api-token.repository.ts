@@ -162,11 +162,11 @@ export class ApiTokenRepository {
     await tenant.manager.query('SELECT FROM api_tokens WHERE organization_id = $1 AND id = $2 FOR UPDATE', [tenant.organizationId, id]);
   }
 
-  /** Forgets the token's secrets that have expired; returns how many are left. */
-  async dropExpiredSecrets(tenant: Tenant, tokenId: string, now: Instant): Promise<number> {
+  /** Hashes of the secrets that have not expired; the others are forgotten. */
+  async secretsInForce(tenant: Tenant, tokenId: string, now: Instant): Promise<readonly Buffer[]> {
     const { organizationId, manager } = tenant;
     await manager.delete(TokenSecret, { organizationId, tokenId, expiresAt: LessThanOrEqual(now) });
-    return manager.countBy(TokenSecret, { organizationId, tokenId });
+    return (await manager.findBy(TokenSecret, { organizationId, tokenId })).map(({ secretHash }) => secretHash);
   }
 
   /** Gives the token one more secret and a later end; secrets that lived as long as it end when it was to end. */

@@ -35,17 +35,20 @@ export class TokenRenewal {
   async renew(presented: string, secretPrefix: string, origin: Origin): Promise<MintedToken> {
     const verdict = await this.verifier.inspect(presented, origin.ip);
     if (!verdict.active) throw new RenewalRefused(verdict.reason);
-    return this.database.inOrganization(verdict.token.keptIn, (tenant) => this.renewIn(tenant, verdict.token, secretPrefix, origin));
+    return this.database.inOrganization(verdict.token.keptIn, (tenant) => this.renewIn(tenant, verdict.token, presented, secretPrefix, origin));
   }
 
-  private async renewIn(tenant: Tenant, { id, kind, ownerId }: VerifiedToken, secretPrefix: string, origin: Origin): Promise<MintedToken> {
+  private async renewIn(tenant: Tenant, { id, kind, ownerId }: VerifiedToken, presented: string, secretPrefix: string, origin: Origin): Promise<MintedToken> {
     await this.tokens.lock(tenant, id);
     const now = this.clock.now();
     const token = await this.tokens.find(tenant, 'all', id, {}, now);
     if (!token) throw new TokenNotFound(id);
     const state = stateOf(token, now);
     if (state !== 'active') throw new RenewalRefused(state);
-    if ((await this.tokens.dropExpiredSecrets(tenant, id, now)) >= SECRETS_MAX) throw new TooManySecrets(SECRETS_MAX);
+    const inForce = await this.tokens.secretsInForce(tenant, id, now);
+    // It may have ended while this was waiting.
+    if (!this.hasher.hashes(presented).some((hash) => inForce.some((own) => own.equals(hash)))) throw new RenewalRefused('unknown');
+    if (inForce.length >= SECRETS_MAX) throw new TooManySecrets(SECRETS_MAX);
     const secret = drawSecret(secretPrefix);
     const expiresAt = prolonged(token, now);
     const hint = hintOf(secret, secretPrefix);

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { AuditLog } from '../../src/audit/audit-log.js';
 import { newId } from '../../src/kernel/ids.js';
 import { theApp } from '../support/app.js';
@@ -340,15 +340,10 @@ it('a project that cannot be recorded is not created, renamed or deleted', async
   const key = aName('recorded');
   await create({ key, name: key });
   const { app } = await theApp();
-  const audit = app.get(AuditLog);
-  const { append } = audit;
-  Object.assign(audit, { append: () => Promise.reject(new Error('the audit log is full')) });
-  try {
-    for (const [method, path, body] of [['POST', PROJECTS, { key: `${key}-2`, name: `${key}-2` }], ['PATCH', `${PROJECTS}/${key}`, { name: 'x' }], ['DELETE', `${PROJECTS}/${key}`]] as [string, string, object?][]) {
-      expect([method, (await call(method, path, { as, body })).status]).toEqual([method, 500]);
-    }
-  } finally {
-    Object.assign(audit, { append });
+  const full = vi.spyOn(app.get(AuditLog), 'append').mockRejectedValue(new Error('the audit log is full'));
+  for (const [method, path, body] of [['POST', PROJECTS, { key: `${key}-2`, name: `${key}-2` }], ['PATCH', `${PROJECTS}/${key}`, { name: 'x' }], ['DELETE', `${PROJECTS}/${key}`]] as [string, string, object?][]) {
+    expect([method, (await call(method, path, { as, body })).status]).toEqual([method, 500]);
   }
+  full.mockRestore();
   expect(await sql(tenant, 'SELECT key, name, deleted_at FROM projects WHERE key LIKE $1', [`${key}%`])).toEqual([{ key, name: key, deleted_at: null }]);
 });

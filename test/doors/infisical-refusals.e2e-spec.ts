@@ -1,4 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { Database } from '../../src/kernel/database/database.js';
+import { TENANT_PERMISSIONS } from '../../src/tokens/permissions.js';
 import { theApp } from '../support/app.js';
 import { aMember, aRole, aTenant, sql, type TestTenant } from '../support/builders.js';
 import { call } from '../support/call.js';
@@ -137,6 +139,13 @@ describe('the privilege boundary', () => {
     expect((await call('POST', `${TOKEN_AUTH}/tokens/${admin.id}/revoke`, { as: session })).status).toBe(200);
   });
 
+  it('counts what a role may come to allow: all that can be held today is less than everything', async () => {
+    const { session } = await aMember(tenant, await aRole(tenant, TENANT_PERMISSIONS));
+    const { status, body } = await call('POST', IDENTITIES, { as: session, body: { name: 'x', organizationId: tenant.id, role: 'admin' } });
+    expect([status, body.error, body.details]).toEqual([403, 'PermissionBoundaryError', { missingPermissions: [{ action: '*', subject: '*' }] }]);
+    expect((await call('POST', IDENTITIES, { as: session, body: { name: 'x', organizationId: tenant.id, role: 'member' } })).status).toBe(200);
+  });
+
   it('is judged by what the caller\'s own token allows, not by what its owner may', async () => {
     const admin = await aMachineToken(tenant, {}, { role: 'admin' });
     await sql(tenant, `UPDATE api_tokens SET permissions = '{identity:token:write}' WHERE id = $1`, [admin.id]);
@@ -242,7 +251,6 @@ describe('a path', () => {
 
 it('is 503 with Retry-After while the database cannot answer, and never a refusal', async () => {
   const { app } = await theApp();
-  const { Database } = await import('../../src/kernel/database/database.js');
   const database = app.get(Database);
   const client = await aClient(tenant);
   const { secret } = await aMachineToken(tenant);

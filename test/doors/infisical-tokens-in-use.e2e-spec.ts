@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { AuditLog } from '../../src/audit/audit-log.js';
+import { ApiTokenRepository } from '../../src/tokens/api-token.repository.js';
 import { LastUse } from '../../src/tokens/last-use.js';
 import { TokenEngine } from '../../src/tokens/token-engine.js';
 import { theApp } from '../support/app.js';
@@ -173,6 +174,24 @@ describe('POST /api/v1/auth/token/renew', () => {
     }
     const { status, body: problem } = await renew(undefined);
     expect([status, problem.message]).toEqual([422, [{ code: 'invalid_type', expected: 'string', received: 'undefined', path: ['accessToken'], message: 'Required' }]]);
+  });
+
+  it('is refused when the secret or the token ended while the renewal was waiting', async () => {
+    const { app } = await theApp();
+    const tokens = app.get(ApiTokenRepository);
+    for (const end of ['DELETE FROM token_secrets WHERE token_id = $1', 'UPDATE api_tokens SET revoked_at = now() WHERE id = $1']) {
+      const { id, secret } = await aMachineToken(tenant);
+      const lock = tokens.lock.bind(tokens);
+      tokens.lock = async (scope, tokenId) => {
+        await scope.manager.query(end, [id]);
+        await lock(scope, tokenId);
+      };
+      try {
+        expect((await renew(secret)).status).toBe(401);
+      } finally {
+        tokens.lock = lock;
+      }
+    }
   });
 
   it('gives each of several renewals at once a secret of its own, all of one token', async () => {

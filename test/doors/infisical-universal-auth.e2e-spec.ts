@@ -100,7 +100,8 @@ describe('client secrets', () => {
     const values = { secret: clientSecret, id: clientSecretData.id, prefix: clientSecret.slice(0, 8), settingsId: clientSecretData.identityUAId, now };
     expect([status, text]).toEqual([200, await wireExample('created-client-secret', values)]);
     const listed = await call('GET', secretsAt(identityId), { as });
-    expect([listed.status, listed.body.clientSecretData[1]]).toEqual([200, clientSecretData]);
+    expect([listed.status, listed.body.clientSecretData.length]).toEqual([200, 2]);
+    expect(listed.body.clientSecretData).toContainEqual(clientSecretData);
     expect((await call('GET', `${secretsAt(identityId)}/${clientSecretData.id}`, { as })).body).toEqual({ clientSecretData });
     const stored = JSON.stringify(await sql(tenant, 'SELECT to_jsonb(s) FROM client_secrets s'));
     const { log } = await theApp();

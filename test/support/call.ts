@@ -32,7 +32,7 @@ export async function call<Body = any>(method: string, url: string, { as, header
       ...(form && { 'content-type': 'application/x-www-form-urlencoded' }),
       ...headers,
     },
-    payload: form ? new URLSearchParams(form).toString() : json ? JSON.stringify(body) : (body as string | undefined),
+    payload: form ? new URLSearchParams(form).toString() : json ? JSON.stringify(body) : (body),
   });
   return { status: response.statusCode, headers: response.headers, text: response.body, body: parse<Body>(response.body) };
 }

@@ -1,4 +1,4 @@
-import { Client, defaults, types, type ClientBase, type CustomTypesConfig } from 'pg';
+import { Client, defaults, types, type CustomTypesConfig } from 'pg';
 import type { DataSourceOptions } from 'typeorm';
 import { Instant } from '../instant.js';
 import { migrate } from './migrator.js';
@@ -52,7 +52,7 @@ export async function openEmbedded(directory: string | null): Promise<OpenDataba
   try {
     const pool = new server.pg.Pool({});
     const client = await pool.connect();
-    const migrationsApplied = await migrate(client as ClientBase).finally(() => client.release());
+    const migrationsApplied = await migrate(client).finally(() => client.release());
     await pool.end();
     return {
       embedded: true,

@@ -26,10 +26,10 @@ function toCredentialReply(reason: string, request: FailedRequest): Reply {
   return unauthorized(unauthorizedText(reason, request), request);
 }
 
-/** `identity:token:write` is the action `write` on the subject `identity:token`. */
+/** `identity:token:write` is the action `write` on the subject `identity:token`; `*` is any action on any. */
 function toRule(permission: string): { action: string; subject: string } {
   const parts = permission.split(':');
-  return { action: parts.at(-1) ?? '', subject: parts.slice(0, -1).join(':') };
+  return { action: parts.at(-1) ?? '', subject: parts.slice(0, -1).join(':') || '*' };
 }
 
 /** The dialect lists the rules that decided; here these say what is missing. */
