@@ -68,8 +68,8 @@ CREATE TABLE invitations (
   accepted_at timestamptz(6),
   accepted_by uuid,
   revoked_at timestamptz(6),
-  -- Wrong passwords of the person it is for; too many end it.
-  failures integer NOT NULL DEFAULT 0,
+  -- At accepting it: guesses at the password of the person it is for are few.
+  attempts integer NOT NULL DEFAULT 0,
   UNIQUE (organization_id, id),
   CHECK ((accepted_at IS NULL) = (accepted_by IS NULL)),
   CHECK (num_nonnulls(accepted_at, revoked_at) <= 1),

@@ -120,8 +120,8 @@ export class Sessions {
   /** Ends every session of the person in the tenant's organization, within a transaction that has begun; returns how many. */
   async endAllIn({ organizationId, manager }: Tenant, userId: string, actor: Actor, reason: string): Promise<number> {
     const open = { organizationId, userId, endedAt: IsNull() };
-    const { raw } = await manager.createQueryBuilder().update(Session).set({ endedAt: this.clock.now(), endReason: reason }).where(open).returning('id').execute();
-    const ids = (raw as { id: string }[]).map(({ id }) => id);
+    const ended = await manager.createQueryBuilder().update(Session).set({ endedAt: this.clock.now(), endReason: reason }).where(open).returning('id').execute();
+    const ids = (ended.raw as { id: string }[]).map(({ id }) => id);
     await this.audit.appendEach({ organizationId, manager }, actor, { action: 'session.ended', targetKind: 'session', details: { reason } }, ids);
     return ids.length;
   }

@@ -56,8 +56,8 @@ export async function diagnose(lines: AsyncIterable<string>, { expected, previou
   }
   if (line.sequence < expected) return new ChainBroken('reordered', expected, line.event_id, `the event of sequence ${line.sequence} stands here`);
   if (line.sequence > expected) {
-    const gap = line.sequence === expected + 1 ? 'it is' : `and all up to ${line.sequence - 1} are`;
-    return new ChainBroken('missing-event', expected, null, `${gap} not in the chain, which goes on with sequence ${line.sequence} (event ${line.event_id})`);
+    const gap = line.sequence === expected + 1 ? 'its link is' : `this and all links up to ${line.sequence - 1} are`;
+    return new ChainBroken('missing-event', expected, null, `${gap} gone, the chain goes on with sequence ${line.sequence} (event ${line.event_id})`);
   }
   if (own?.toString('hex') === line.hash) {
     return new ChainBroken('changed-event', expected, line.event_id, 'its line names another event than the one that stands there, or the event another organization');

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { CredentialsInvalid } from '../access/authenticator.js';
+import { RefusalLog } from '../access/refusal-log.js';
 import { AuditLog } from '../audit/audit-log.js';
 import type { Actor } from '../audit/actor.js';
 import { Clock } from '../kernel/clock.js';
@@ -23,6 +24,12 @@ export interface ClientCredentials {
 /** Why a client may not enter, for those who hold its id. */
 export type ClientRefusal = 'client' | 'address-not-allowed' | 'client-locked-out' | 'client-secret-expired' | 'client-secret-spent';
 
+interface Refused {
+  readonly refusal: ClientRefusal;
+  /** Null for a client that is none. */
+  readonly identityId: string | null;
+}
+
 /** Logs machine identities in with a client id and a client secret, from wherever nobody has guessed too often. */
 @Injectable()
 export class ClientLoginService {
@@ -33,6 +40,7 @@ export class ClientLoginService {
     private readonly lockouts: ClientLockouts,
     private readonly tokens: IdentityTokensService,
     private readonly audit: AuditLog,
+    private readonly refusals: RefusalLog,
     private readonly clock: Clock,
   ) {}
 
@@ -42,8 +50,13 @@ export class ClientLoginService {
     if (!organizationId) throw new CredentialsInvalid('client');
     // Refusals are returned, not thrown: the failure that was counted must be committed.
     const outcome = await this.database.inOrganization(organizationId, (tenant) => this.attempt(tenant, credentials, origin));
-    if (typeof outcome === 'string') throw new CredentialsInvalid(outcome);
-    return outcome;
+    if (!('refusal' in outcome)) return outcome;
+    await this.refusals.record(organizationId, { kind: 'anonymous', id: null, credential: null, origin }, {
+      action: 'login.failed',
+      target: { kind: 'identity', id: outcome.identityId },
+      details: { reason: outcome.refusal },
+    });
+    throw new CredentialsInvalid(outcome.refusal);
   }
 
   private async organizationOf(clientId: string): Promise<string | null> {
@@ -52,16 +65,17 @@ export class ClientLoginService {
     return row?.organization_id ?? null;
   }
 
-  private async attempt(tenant: Tenant, { clientId, clientSecret, subOrganization }: ClientCredentials, origin: Origin): Promise<MintedToken | ClientRefusal> {
+  private async attempt(tenant: Tenant, { clientId, clientSecret, subOrganization }: ClientCredentials, origin: Origin): Promise<MintedToken | Refused> {
     const settings = await this.universalAuth.lockByClient(tenant, clientId);
-    if (!settings) return 'client';
-    if (!isAllowedAddress(origin.ip, settings.clientSecretTrustedAddresses)) return 'address-not-allowed';
-    if (await this.lockouts.isLockedOut(tenant, settings, origin.ip)) return 'client-locked-out';
+    if (!settings) return { refusal: 'client', identityId: null };
+    const refused = (refusal: ClientRefusal): Refused => ({ refusal, identityId: settings.identityId });
+    if (!isAllowedAddress(origin.ip, settings.clientSecretTrustedAddresses)) return refused('address-not-allowed');
+    if (await this.lockouts.isLockedOut(tenant, settings, origin.ip)) return refused('client-locked-out');
     const secret = await this.secrets.findPresented(tenant, settings.id, clientSecret);
-    if (!secret) return this.fail(tenant, settings, origin);
+    if (!secret) return refused(await this.fail(tenant, settings, origin));
     await this.lockouts.forgive(tenant, settings, origin.ip);
-    if (this.hasExpired(secret)) return 'client-secret-expired';
-    if (!(await this.secrets.takeUse(tenant, secret.id))) return 'client-secret-spent';
+    if (this.hasExpired(secret)) return refused('client-secret-expired');
+    if (!(await this.secrets.takeUse(tenant, secret.id))) return refused('client-secret-spent');
     const actor: Actor = { kind: 'machine-identity', id: settings.identityId, credential: { kind: 'client-secret', id: secret.id }, origin };
     const caller = { organizationId: tenant.organizationId, actor, permissions: new Set<string>(), narrowed: false, projects: 'all' as const, tokenId: null };
     return this.tokens.grantIn(tenant, caller, settings.identityId, {

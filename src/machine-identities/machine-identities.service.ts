@@ -145,6 +145,7 @@ export class MachineIdentitiesService {
 
   /** The identity, which nobody else changes until the transaction ends. */
   private async lockIn(tenant: Tenant, id: string): Promise<IdentityView> {
+    await this.requireIn(tenant, id);
     const { organizationId, manager } = tenant;
     await manager.findOne(MachineIdentity, { where: { organizationId, id, deletedAt: IsNull() }, lock: { mode: 'for_no_key_update' } });
     return this.viewIn(tenant, id);

@@ -7,6 +7,7 @@ import { Clock } from '../kernel/clock.js';
 import { Database, type Tenant } from '../kernel/database/database.js';
 import { Conflict, NotFound } from '../kernel/failure.js';
 import { newId } from '../kernel/ids.js';
+import type { Role } from '../tokens/permissions.js';
 import { TokenEngine } from '../tokens/token-engine.js';
 import type { Person } from '../users/users.service.js';
 import { Membership } from './membership.entity.js';
@@ -58,6 +59,18 @@ export class MembershipsService {
     const membership = await tenant.manager.findOneBy(Membership, { organizationId: tenant.organizationId, userId, removedAt: IsNull() });
     if (!membership) throw new NotFound('member', userId);
     return this.roles.get(tenant, membership.roleId);
+  }
+
+  /** The role of a person who is a member and not kept out; null for everybody else. */
+  async activeRoleOf({ organizationId, manager }: Tenant, userId: string): Promise<Role | null> {
+    const [role] = await manager.query<Role[]>(
+      `SELECT r.key, r.permissions FROM memberships m
+         JOIN users u ON u.id = m.user_id
+         JOIN roles r ON r.organization_id = m.organization_id AND r.id = m.role_id
+        WHERE m.organization_id = $1 AND m.user_id = $2 AND coalesce(m.removed_at, m.disabled_at, u.disabled_at) IS NULL`,
+      [organizationId, userId],
+    );
+    return role ?? null;
   }
 
   /** Those of these people who are or were members, by their id. */

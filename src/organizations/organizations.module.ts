@@ -6,6 +6,10 @@ import { DeepsetAccountController } from './door/deepset-account.controller.js';
 import { DeepsetTokenController } from './door/deepset-token.controller.js';
 import { FailedLogins } from './failed-logins.js';
 import { FirstStart } from './first-start.js';
+import { InvitationAcceptance } from './invitation-acceptance.service.js';
+import { Invitation } from './invitation.entity.js';
+import { InvitationsController } from './invitations.controller.js';
+import { InvitationsService } from './invitations.service.js';
 import { LoginService } from './login.service.js';
 import { Membership } from './membership.entity.js';
 import { MembersController } from './members.controller.js';
@@ -25,9 +29,9 @@ import { SubOrganizations } from './sub-organizations.service.js';
 import { SessionController } from './session.controller.js';
 
 @Module({
-  imports: [UsersModule, ProjectsModule, TypeOrmModule.forFeature([Organization, Membership, RegisteredPermission, RoleRecord])],
-  controllers: [DeepsetAccountController, DeepsetTokenController, MembersController, PermissionsController, RolesController, SessionController],
-  providers: [FailedLogins, FirstStart, LoginService, MembersService, MembershipsService, OrganizationsService, OrganizationTokens, PermissionRegistry, RoleAdministration, RolesService, SubOrganizations],
+  imports: [UsersModule, ProjectsModule, TypeOrmModule.forFeature([Invitation, Organization, Membership, RegisteredPermission, RoleRecord])],
+  controllers: [DeepsetAccountController, DeepsetTokenController, InvitationsController, MembersController, PermissionsController, RolesController, SessionController],
+  providers: [FailedLogins, FirstStart, InvitationAcceptance, InvitationsService, LoginService, MembersService, MembershipsService, OrganizationsService, OrganizationTokens, PermissionRegistry, RoleAdministration, RolesService, SubOrganizations],
   exports: [FirstStart, OrganizationsService, RolesService, SubOrganizations, UsersModule, ProjectsModule],
 })
 export class OrganizationsModule {}

@@ -63,6 +63,12 @@ export class RolesService {
     return role;
   }
 
+  /** What whoever has the role holds now, to give it on. */
+  async heldBy(tenant: Tenant, role: Role, platform: boolean): Promise<Giver> {
+    const permissions = permissionsOfRole(role, platform, await this.registry.registeredIn(tenant));
+    return { permissions, bounds: [patternsOfRole(role, platform)], organization: { platform } };
+  }
+
   /** Refuses whoever holds less than the role allows, or may come to allow. */
   async requireCovered(tenant: Tenant, giver: Giver, role: Role): Promise<void> {
     const { platform } = giver.organization;

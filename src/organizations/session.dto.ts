@@ -5,7 +5,7 @@ import { Satisfies, type Rule } from '../kernel/http/rule.js';
 const PASSWORD_BYTES_MAX = 1024;
 
 /** Any characters: a password is compared, never shown or stored. */
-const password: Rule = (value) => {
+export const presentedPassword: Rule = (value) => {
   if (typeof value !== 'string' || value === '') return { rule: 'isString', message: 'must be a non-empty string', value: undefined };
   return Buffer.byteLength(value) > PASSWORD_BYTES_MAX ? { rule: 'length', message: 'must have at most 1024 bytes', value: undefined } : null;
 };
@@ -16,7 +16,7 @@ export class Login {
   email!: string;
 
   @ApiProperty({ example: 'the password printed at the first start', format: 'password' })
-  @Satisfies(password)
+  @Satisfies(presentedPassword)
   password!: string;
 
   @ApiProperty({ required: false, example: 'default', description: 'Slug or id; the first organization you joined where left out.' })

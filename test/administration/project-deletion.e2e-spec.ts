@@ -196,11 +196,13 @@ describe('a project that gets the key of one that was deleted', () => {
   it('is not entered by its tokens even if their revocation were undone', async () => {
     const project = aName('undone');
     await createProject(project);
-    const [sdk, method, person] = [await unleash([project]), await flipt(project), await aTokenOf(tenant, { projects: [project] })];
+    const [sdk, whole, method, person] = [await unleash([project]), await unleash([project]), await flipt(project), await aTokenOf(tenant, { projects: [project] })];
+    await sql(tenant, 'UPDATE api_tokens SET environment = NULL WHERE id = $1', [(await inventory(whole))['id']]);
+    expect(await isActive(whole)).toBe(true);
     await removeProject(project);
     await createProject(project);
     await sql(tenant, `UPDATE api_tokens SET revoked_at = NULL, revoked_by = NULL, revocation_reason = NULL WHERE revocation_reason = 'project-deleted'`);
-    expect(await introspect(as, sdk)).toEqual({ active: false });
+    for (const secret of [sdk, whole]) expect(await introspect(as, secret)).toEqual({ active: false });
     for (const secret of [method, person]) expect(await introspect(as, secret)).toMatchObject({ active: true, projects: [] });
     expect((await call('GET', '/v1/projects', { as: person })).body.data).toEqual([]);
   });

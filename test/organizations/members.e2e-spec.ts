@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { Database } from '../../src/kernel/database/database.js';
 import { OrganizationsService } from '../../src/organizations/organizations.service.js';
 import { theApp } from '../support/app.js';
-import { aMember, aName, aRole, aTenant, PASSWORD, sql, type Person, type TestTenant } from '../support/builders.js';
+import { aMember, aName, aRole, aTenant, PASSWORD, sql, type TestTenant } from '../support/builders.js';
 import { call, introspect, type Answer } from '../support/call.js';
 import { TEST_SERVER_URL } from '../support/database.js';
 
@@ -39,7 +39,7 @@ describe('GET /v1/members', () => {
   it('lists who belongs to the organization, in the order they joined, page by page', async () => {
     const own = await aTenant();
     const people = [own.admin, await aMember(own), await aMember(own, 'EXTERNAL')];
-    await change(people[2] as Person, { status: 'disabled' }, own.admin.session, own);
+    await change(people[2], { status: 'disabled' }, own.admin.session, own);
     const found: any[] = [];
     let cursor = '';
     for (let page = 0; page < 3; page += 1) {
@@ -50,7 +50,7 @@ describe('GET /v1/members', () => {
     }
     expect(cursor).toBe('&cursor=null');
     expect(found).toEqual(await Promise.all([['Ada Admin', 'ADMIN', 'active'], ['Max Member', 'MEMBER', 'active'], ['Max Member', 'EXTERNAL', 'disabled']].map(async ([name, role, status], place) => {
-      const person = people[place] as Person;
+      const person = people[place];
       return { id: await idOf(person, own), user_id: person.id, email: person.email, name, role, status };
     })));
     expect((await call('GET', `${members}/${found[1].id}`, { as: own.admin.session })).body).toEqual(found[1]);
@@ -242,6 +242,15 @@ describe('the last administrator', () => {
     const second = await aMember(own, 'ADMIN');
     await change(second, { status: 'disabled' }, own.admin.session, own);
     expect((await remove(second, own.admin.session, own)).status).toBe(204);
+  });
+
+  it.runIf(TEST_SERVER_URL)('is left when both of two step down at the same time: exactly one may', async () => {
+    for (let round = 0; round < 6; round += 1) {
+      const own = await aTenant();
+      const second = await aMember(own, 'ADMIN');
+      const answers = await Promise.all([change(own.admin, { role: 'MEMBER' }, own.admin.session, own), change(second, { role: 'MEMBER' }, second.session, own)]);
+      expect(answers.map(({ status }) => status).sort()).toEqual([200, 409]);
+    }
   });
 
   it.runIf(TEST_SERVER_URL).each([

@@ -17,55 +17,56 @@ beforeAll(async () => {
 const mint = (projects: readonly string[], environment = 'development') => call('POST', ADMIN_TOKENS, { as, body: { ...BACKEND, projects, environment } });
 const remove = (path: string) => call('DELETE', `/v1/projects/${path}`, { as });
 
-/** Another session of the same server, which sees every organization. */
-async function besides<T>(work: (client: Client) => Promise<T>): Promise<T> {
-  const client = new Client({ connectionString: process.env['GATEHOUSE_TEST_DATABASE'] });
-  await client.connect();
-  try {
-    return await work(client);
-  } finally {
-    await client.end();
-  }
-}
-
-/** Returns once so many sessions of this database wait for a lock. */
-async function untilWaiting(client: Client, count: number): Promise<void> {
+/** Returns once so many sessions wait for this one, or for one that does. */
+async function untilWaiting(watcher: Client, holder: number, count: number): Promise<void> {
   for (;;) {
-    const { rows } = await client.query<{ waiting: string }>(`SELECT count(*) AS waiting FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`);
+    const { rows } = await watcher.query<{ waiting: string }>(
+      `WITH RECURSIVE waiting AS (
+         SELECT pid FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))
+         UNION SELECT a.pid FROM pg_stat_activity a JOIN waiting w ON w.pid = ANY (pg_blocking_pids(a.pid)))
+       SELECT count(*) AS waiting FROM waiting`,
+      [holder],
+    );
     if (Number(rows[0]?.waiting) >= count) return;
     await nextTurn();
   }
 }
 
 /**
- * Lets `first` get as far as a lock that this test holds, then `second` as far as it comes, then both to their ends.
- * `hold` is the statement that takes the lock.
+ * Lets `first` get as far as where it writes of its organization what others can see, with all the locks it takes
+ * before that, then `second` as far as it comes, then both to their ends.
  */
-function interleave(hold: string, parameters: unknown[], first: () => Promise<Answer>, second: () => Promise<Answer>): Promise<[Answer, Answer]> {
-  return besides(async (holder) => {
+async function interleave(first: () => Promise<Answer>, second: () => Promise<Answer>): Promise<[Answer, Answer]> {
+  const connect = async (): Promise<Client> => {
+    const client = new Client({ connectionString: process.env['GATEHOUSE_TEST_DATABASE'] });
+    await client.connect();
+    return client;
+  };
+  const [holder, watcher] = [await connect(), await connect()];
+  try {
     await holder.query('BEGIN');
-    await holder.query(hold, parameters);
-    const watcher = new Client({ connectionString: process.env['GATEHOUSE_TEST_DATABASE'] });
-    await watcher.connect();
-    const answers: Promise<Answer>[] = [first()];
-    await untilWaiting(watcher, 1);
-    answers.push(second());
-    await untilWaiting(watcher, 2);
+    // A token, an environment and an audit event refer to their organization, and wait for it.
+    await holder.query('SELECT FROM organizations WHERE id = $1 FOR UPDATE', [tenant.id]);
+    const { rows } = await holder.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    const pid = rows[0]?.pid ?? 0;
+    const one = first();
+    await untilWaiting(watcher, pid, 1);
+    const other = second();
+    await untilWaiting(watcher, pid, 2);
     await holder.query('ROLLBACK');
+    return [await one, await other];
+  } finally {
+    await holder.end();
     await watcher.end();
-    return Promise.all(answers) as Promise<[Answer, Answer]>;
-  });
+  }
 }
-
-/** A lock that a mint meets when it has linked its projects and is about to record itself, and a deletion when it has ended its tokens. */
-const RECORDING = 'LOCK TABLE audit_events IN SHARE MODE';
 
 describe('a token and the deletion of its project, on a server', () => {
   it.each([['project', (project: string) => project], ['environment', (project: string) => `${project}/environments/development`]])(
     'minted first: the deletion of the %s waits for it, and ends it',
     async (_, path) => {
       const project = await aProject(tenant);
-      const [minted, deleted] = await interleave(RECORDING, [], () => mint([project]), () => remove(path(project)));
+      const [minted, deleted] = await interleave(() => mint([project]), () => remove(path(project)));
       expect([minted.status, deleted.status]).toEqual([201, 204]);
       expect(await introspect(as, minted.body.secret)).toEqual({ active: false });
       expect(await sql(tenant, 'SELECT revocation_reason FROM api_tokens WHERE hint = $1', [hintOf(minted.body.secret)])).toEqual([{ revocation_reason: path(project) === project ? 'project-deleted' : 'environment-deleted' }]);
@@ -77,7 +78,7 @@ describe('a token and the deletion of its project, on a server', () => {
     async (_, path) => {
       const project = await aProject(tenant);
       await mint([project]);
-      const [deleted, minted] = await interleave(RECORDING, [], () => remove(path(project)), () => mint([project]));
+      const [deleted, minted] = await interleave(() => remove(path(project)), () => mint([project]));
       expect([deleted.status, Math.floor(minted.status / 100)]).toEqual([204, 4]);
       expect(await sql(tenant, 'SELECT count(*) FROM api_tokens t JOIN projects p ON p.id = t.project_id WHERE p.key = $1 AND t.revoked_at IS NULL', [project])).toEqual([{ count: '0' }]);
     },
@@ -86,17 +87,17 @@ describe('a token and the deletion of its project, on a server', () => {
   it('that has no environment, minted first, is ended too; deleted first, is not minted', async () => {
     const flipt = (project: string) => call('POST', '/auth/v1/method/token', { as, body: { namespaceKey: project } });
     const [one, two] = [await aProject(tenant), await aProject(tenant)];
-    const [minted, deleted] = await interleave(RECORDING, [], () => flipt(one), () => remove(one));
+    const [minted, deleted] = await interleave(() => flipt(one), () => remove(one));
     expect([minted.status, deleted.status]).toEqual([200, 204]);
     expect(await introspect(as, minted.body.clientToken)).toEqual({ active: false });
-    const [deletedFirst, refused] = await interleave(RECORDING, [], () => remove(two), () => flipt(two));
+    const [deletedFirst, refused] = await interleave(() => remove(two), () => flipt(two));
     expect([deletedFirst.status, Math.floor(refused.status / 100)]).toEqual([204, 4]);
   });
 
   it('of all projects ends with the last environment of its key, minted while that is deleted', async () => {
     const project = await aProject(tenant);
     await call('POST', `/v1/projects/${project}/environments`, { as, body: { key: 'qa', name: 'qa' } });
-    const [minted, deleted] = await interleave(RECORDING, [], () => mint(['*'], 'qa'), () => remove(project));
+    const [minted, deleted] = await interleave(() => mint(['*'], 'qa'), () => remove(project));
     expect([minted.status, deleted.status]).toEqual([201, 204]);
     expect(await introspect(as, minted.body.secret)).toEqual({ active: false });
   });
@@ -104,7 +105,7 @@ describe('a token and the deletion of its project, on a server', () => {
   it('of two projects that are deleted at once ends with them, and nobody waits for ever', async () => {
     const [one, two] = [await aProject(tenant), await aProject(tenant)];
     const { body } = await mint([one, two]);
-    const [first, second] = await interleave(RECORDING, [], () => remove(one), () => remove(two));
+    const [first, second] = await interleave(() => remove(one), () => remove(two));
     expect([first.status, second.status]).toEqual([204, 204]);
     expect(await introspect(as, body.secret)).toEqual({ active: false });
     expect(await sql(tenant, 'SELECT revocation_reason FROM api_tokens WHERE hint = $1', [hintOf(body.secret)])).toEqual([{ revocation_reason: 'project-deleted' }]);
@@ -117,9 +118,9 @@ describe('an environment and the deletion of its project, on a server', () => {
 
   it('created first goes with the project; deleted first lets none be created', async () => {
     const [one, two] = [await aProject(tenant), await aProject(tenant)];
-    const [created, deleted] = await interleave(RECORDING, [], () => create(one), () => remove(one));
+    const [created, deleted] = await interleave(() => create(one), () => remove(one));
     expect([created.status, deleted.status, await live(one)]).toEqual([201, 204, [{ count: '0' }]]);
-    const [deletedFirst, refused] = await interleave(RECORDING, [], () => remove(two), () => create(two));
+    const [deletedFirst, refused] = await interleave(() => remove(two), () => create(two));
     expect([deletedFirst.status, refused.status, await live(two)]).toEqual([204, 404, [{ count: '0' }]]);
   });
 });
