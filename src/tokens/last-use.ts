@@ -18,6 +18,7 @@ export class LastUse implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger('LastUse');
   private uses = new Map<string, Use>();
   private timer: NodeJS.Timeout | null = null;
+  private writing: Promise<void> = Promise.resolve();
 
   constructor(private readonly database: Database) {}
 
@@ -39,8 +40,13 @@ export class LastUse implements OnApplicationBootstrap, OnModuleDestroy {
     else this.uses.set(tokenId, { organizationId, at: use.at, ip: use.ip, userAgent: use.userAgent, count: added });
   }
 
-  /** Writes all that is remembered; what cannot be written now is kept for the next time. */
-  async flush(): Promise<void> {
+  /** Writes all that was remembered until now; what cannot be written now is kept for the next time. */
+  flush(): Promise<void> {
+    this.writing = this.writing.then(() => this.writeAll());
+    return this.writing;
+  }
+
+  private async writeAll(): Promise<void> {
     const uses = this.uses;
     this.uses = new Map();
     const organizations = new Map<string, [string, Use][]>();
@@ -69,10 +75,12 @@ export class LastUse implements OnApplicationBootstrap, OnModuleDestroy {
     const column = <T>(read: (use: Use) => T): T[] => batch.map(([, use]) => read(use));
     await this.database.inOrganization(organizationId, async ({ manager }) => {
       await manager.query(
-        `UPDATE api_tokens t
+        // Locked in the order in which tokens are ended too, so that neither ever waits for the other.
+        `WITH used AS (SELECT id FROM api_tokens WHERE organization_id = $1 AND id = ANY ($2::uuid[]) ORDER BY id FOR NO KEY UPDATE)
+         UPDATE api_tokens t
             SET last_used_at = greatest(t.last_used_at, u.at), last_used_ip = u.ip, last_used_user_agent = u.user_agent, use_count = t.use_count + u.count
-           FROM unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::bigint[]) AS u (id, at, ip, user_agent, count)
-          WHERE t.organization_id = $1 AND t.id = u.id`,
+           FROM used JOIN unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::bigint[]) AS u (id, at, ip, user_agent, count) ON u.id = used.id
+          WHERE t.organization_id = $1 AND t.id = used.id`,
         [organizationId, batch.map(([id]) => id), column(({ at }) => at.toPostgres()), column(({ ip }) => ip), column(({ userAgent }) => userAgent), column(({ count }) => count)],
       );
     });

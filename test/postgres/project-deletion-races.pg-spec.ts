@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Client } from 'pg';
+import { LastUse } from '../../src/tokens/last-use.js';
 import { theApp } from '../support/app.js';
 import { aProject, aTenant, sql, type TestTenant } from '../support/builders.js';
 import { call, introspect, type Answer } from '../support/call.js';
@@ -123,6 +124,26 @@ describe('an environment and the deletion of its project, on a server', () => {
     const [deletedFirst, refused] = await interleave(() => remove(two), () => create(two));
     expect([deletedFirst.status, refused.status, await live(two)]).toEqual([204, 404, [{ count: '0' }]]);
   });
+});
+
+it('the last uses of tokens are written while all of them are ended, and neither waits for the other for ever', async () => {
+  const { app, clock, log } = await theApp();
+  const lastUse = app.get(LastUse);
+  const warnings = log.length;
+  for (let round = 0; round < 5; round += 1) {
+    const project = await aProject(tenant);
+    const ids = (await sql(
+      tenant,
+      `INSERT INTO api_tokens (organization_id, id, kind, project_id, all_projects, hint, created_at, created_by, updated_at)
+       SELECT $1, gen_random_uuid(), 'project', p.id, false, 'x', now(), $2, now() FROM projects p, generate_series(1, 2000) WHERE p.key = $3 RETURNING id`,
+      [tenant.id, tenant.admin.id, project],
+    )).map(({ id }) => id as string);
+    for (const id of [...ids].sort().reverse()) lastUse.record(tenant.id, id, { at: clock.now(), ip: '192.0.2.1', userAgent: null, counted: false });
+    const [{ status }] = await Promise.all([remove(project), lastUse.flush()]);
+    expect(status).toBe(204);
+    expect(await sql(tenant, 'SELECT count(*) FROM api_tokens WHERE id = ANY ($1) AND revoked_at IS NOT NULL AND use_count = 1', [ids])).toEqual([{ count: '2000' }]);
+  }
+  expect(log.slice(warnings).filter((line) => line.includes('could not be written'))).toEqual([]);
 });
 
 /** What the engine keeps of a secret to recognise it. */
