@@ -11,6 +11,7 @@ const layers = [
   'auth-methods',
   'oauth2',
   'inventory',
+  'audit-trail',
   'operations',
 ];
 const features = layers.slice(4).join('|');

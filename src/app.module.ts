@@ -3,6 +3,7 @@ import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AccessGuard } from './access/access.guard.js';
 import { AccessModule } from './access/access.module.js';
+import { AuditTrailModule } from './audit-trail/audit-trail.module.js';
 import { AuthMethodsModule } from './auth-methods/auth-methods.module.js';
 import { DOORS } from './doors.js';
 import { InventoryModule } from './inventory/inventory.module.js';
@@ -72,6 +73,7 @@ export class AppModule {
         AuthMethodsModule,
         OAuth2Module,
         InventoryModule,
+        AuditTrailModule,
         OperationsModule,
       ],
       providers: [

@@ -19,6 +19,7 @@ const TAGS: readonly (readonly [name: string, description: string])[] = [
   ['Machine identities', 'Machines that hold tokens, and the role that bounds them.'],
   ['Tokens', 'One inventory over all five kinds: see every token, revoke any.'],
   ['OAuth 2.0', 'Introspection (RFC 7662), revocation (RFC 7009) and the public keys of our JWTs.'],
+  ['Audit', 'What happened, who did it and with which credential; exports that can be proven offline.'],
   ['Operations', 'Is the process alive, and can it serve?'],
 ];
 

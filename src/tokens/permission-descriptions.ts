@@ -2,6 +2,7 @@ import type { Permission } from './permissions.js';
 
 /** What each permission lets its holder do. */
 export const PERMISSION_DESCRIPTIONS: Readonly<Record<Permission, string>> = {
+  'audit:read': 'See and export the record of what happened.',
   'auth-method:token:read': 'See the tokens of auth methods.',
   'auth-method:token:write': 'Mint and delete tokens of auth methods.',
   'identity:read': 'See machine identities and how they log in.',

@@ -7,6 +7,7 @@ export const PROFILE_READ = 'profile:read';
 /** What a tenant's roles can hold, in the service's own vocabulary `resource[:part]:action`. */
 export const TENANT_PERMISSIONS = [
   PROFILE_READ,
+  'audit:read',
   'auth-method:token:read',
   'auth-method:token:write',
   'identity:read',

@@ -312,7 +312,7 @@ describe('nobody writes into a role what they do not hold', () => {
     for (const [permissions, missing] of [
       [['token:read', 'token:write', 'project:read'], ['project:read', 'token:write']],
       [['token:*'], ['token:introspect', 'token:write']],
-      [['*:read'], ['identity:read', 'invitation:read', 'member:read', 'organization:read', 'permission:read', 'profile:read', 'project:read']],
+      [['*:read'], ['audit:read', 'identity:read', 'invitation:read', 'member:read', 'organization:read', 'permission:read', 'profile:read', 'project:read']],
     ] as const) {
       const { status, body } = await make([...permissions]);
       expect([status, body.code, body.permissions]).toEqual([403, 'permission-exceeded', missing]);

@@ -1,0 +1,22 @@
+import { Module } from '@nestjs/common';
+import { AccessModule } from '../access/access.module.js';
+import { SigningKeys } from '../access/signing-keys.js';
+import { AuditSealer } from '../audit/audit-sealer.js';
+import { Clock } from '../kernel/clock.js';
+import { Database } from '../kernel/database/database.js';
+import { AuditExports } from './audit-exports.service.js';
+import { AuditTrailController } from './audit-trail.controller.js';
+
+@Module({
+  imports: [AccessModule],
+  controllers: [AuditTrailController],
+  providers: [
+    AuditExports,
+    {
+      provide: AuditSealer,
+      inject: [Database, SigningKeys, Clock],
+      useFactory: (database: Database, keys: SigningKeys, clock: Clock) => new AuditSealer(database, keys, clock),
+    },
+  ],
+})
+export class AuditTrailModule {}
