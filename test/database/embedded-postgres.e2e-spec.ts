@@ -238,7 +238,7 @@ function keepsTheContract(start: () => Promise<Server>): void {
 }
 
 describe('the embedded database', () => keepsTheContract(startEmbedded));
-describe.runIf(TEST_SERVER_URL)('a PostgreSQL server', () => keepsTheContract(() => startReal(TEST_SERVER_URL ?? '')));
+if (TEST_SERVER_URL) describe('a PostgreSQL server', () => keepsTheContract(() => startReal(TEST_SERVER_URL ?? '')));
 
 /** What other processes run, for which vitest compiles nothing. */
 const programs = {

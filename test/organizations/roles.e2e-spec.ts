@@ -295,13 +295,15 @@ describe('DELETE /v1/roles/{id}', () => {
     expect(await introspect(as, secret)).toMatchObject({ active: true, scope: '' });
   });
 
-  it.runIf(TEST_SERVER_URL)('and giving the role to somebody at the same time: one of both is refused', async () => {
-    for (let round = 0; round < 8; round += 1) {
-      const { id } = await aCustomRole(['token:read']);
-      const [deleted, minted] = await Promise.all([remove(id), call('POST', '/api/v1/token', { as, body: { name: aName('key'), personal: false, role_id: id } })]);
-      expect([[204, 404], [409, 200]]).toContainEqual([deleted.status, minted.status]);
-    }
-  });
+  if (TEST_SERVER_URL) {
+    it('and giving the role to somebody at the same time: one of both is refused', async () => {
+      for (let round = 0; round < 8; round += 1) {
+        const { id } = await aCustomRole(['token:read']);
+        const [deleted, minted] = await Promise.all([remove(id), call('POST', '/api/v1/token', { as, body: { name: aName('key'), personal: false, role_id: id } })]);
+        expect([[204, 404], [409, 200]]).toContainEqual([deleted.status, minted.status]);
+      }
+    });
+  }
 });
 
 describe('nobody writes into a role what they do not hold', () => {
