@@ -38,6 +38,8 @@ export interface Failures {
   'not-found': { readonly resource: string; readonly id: string };
   /** The change contradicts what is there already. */
   'conflict': { readonly resource: string; readonly reason: string };
+  /** The change was asked for on the ground of a state that is not current any more (RFC 9110 section 13.1.1). */
+  'precondition-failed': { readonly resource: string };
   'limit-exceeded': { readonly resource: string; readonly limit: number };
   'rate-limited': { readonly retryAfterSeconds: number };
   /** A dependency does not answer; nothing was changed that was not confirmed. */

@@ -19,6 +19,7 @@ const ERRORS: Record<FailureCode, string> = {
   'method-not-allowed': 'invalid_request',
   'not-found': 'invalid_request',
   'conflict': 'invalid_request',
+  'precondition-failed': 'invalid_request',
   'limit-exceeded': 'invalid_request',
   'rate-limited': 'temporarily_unavailable',
   'unavailable': 'temporarily_unavailable',

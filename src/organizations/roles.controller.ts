@@ -54,7 +54,7 @@ export class RolesController {
   @ApiHeader(IF_MATCH)
   @ApiOperation({ summary: 'Change a role', description: 'What is left out stays. In force at once, for everyone and every token that has it. You must hold what it allows before and after.' })
   @ApiOkResponse({ description: 'The role as it is now.', type: RoleResource, headers: ETAG })
-  @ApiProblems(400, 401, 403, 404, 409, 413, 415)
+  @ApiProblems(400, 401, 403, 404, 409, 412, 413, 415)
   async update(
     @CurrentPrincipal() principal: Principal,
     @Param('id') id: string,
@@ -72,7 +72,7 @@ export class RolesController {
   @ApiHeader(IF_MATCH)
   @ApiOperation({ summary: 'Delete a role', description: 'Refused while members, machine identities, live tokens or open invitations have it; the answer says how many.' })
   @ApiNoContentResponse({ description: 'The role is gone.' })
-  @ApiProblems(400, 401, 403, 404, 409)
+  @ApiProblems(400, 401, 403, 404, 409, 412)
   async delete(@CurrentPrincipal() principal: Principal, @Param('id') id: string, @Headers('if-match') ifMatch: string | undefined): Promise<void> {
     await this.roles.delete(principal, id, (updatedAt) => matches(ifMatch, updatedAt));
   }

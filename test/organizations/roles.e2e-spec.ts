@@ -233,7 +233,7 @@ describe('If-Match', () => {
     expect(first.status).toBe(200);
     expect(first.headers['etag']).not.toBe(etag);
     for (const stale of [await change(id, { name: aName('second') }, { ifMatch: etag }), await remove(id, { ifMatch: etag }), await change(id, { name: 'x' }, { ifMatch: `W/${first.headers['etag'] as string}` })]) {
-      expect([409, 412]).toContain(stale.status);
+      expect(stale.status).toBe(412);
       expect(stale.body.detail).toBe('It has changed since; read it again.');
     }
     expect((await call('GET', `${roles}/${id}`, { as })).body.name).toBe(first.body.name);

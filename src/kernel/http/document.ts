@@ -8,6 +8,7 @@ const DESCRIPTIONS: Readonly<Record<number, string>> = {
   403: 'The credential does not allow this; the body names what is missing.',
   404: 'It does not exist, or is not yours.',
   409: 'It contradicts what is there already.',
+  412: 'It has changed since it was read.',
   413: 'The body is larger than 64 KB.',
   415: 'The content type is not supported.',
   503: 'The service cannot answer right now; Retry-After says when to ask again.',

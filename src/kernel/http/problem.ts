@@ -54,6 +54,7 @@ const STATUS: Record<FailureCode, number> = {
   'method-not-allowed': 405,
   'not-found': 404,
   'conflict': 409,
+  'precondition-failed': 412,
   'limit-exceeded': 403,
   'rate-limited': 429,
   'unavailable': 503,
@@ -96,6 +97,7 @@ export const PROBLEM_REPLIES: Replies = {
   'method-not-allowed': ({ code, message, details }, request) => problemReply(code, message, request, {}, { allow: details.allowed.join(', ') }),
   'not-found': ({ code, message }, request) => problemReply(code, message, request),
   'conflict': ({ code, message }, request) => problemReply(code, message, request),
+  'precondition-failed': ({ code, message }, request) => problemReply(code, message, request),
   'limit-exceeded': ({ code, message }, request) => problemReply(code, message, request),
   'rate-limited': ({ code, message, details }, request) =>
     problemReply(code, message, request, {}, { 'retry-after': String(details.retryAfterSeconds) }),

@@ -93,6 +93,7 @@ const replies: Replies = {
   'method-not-allowed': (_, request) => toRouteReply(request),
   'not-found': ({ details }, request) => toNotFoundReply(details, request),
   'conflict': ({ details, message }, request) => badRequest(conflictText(details, request) ?? message, request),
+  'precondition-failed': ({ message }, request) => badRequest(message, request),
   'limit-exceeded': ({ message }, request) => badRequest(message, request),
   'rate-limited': ({ details }, request) => {
     const seconds = details.retryAfterSeconds;

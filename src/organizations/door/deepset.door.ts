@@ -66,6 +66,7 @@ const replies: Replies = {
   'method-not-allowed': ({ details }) => fastapi(405, 'Method Not Allowed', { allow: details.allowed.join(', ') }),
   'not-found': ({ details }) => toNotFound(details.resource),
   'conflict': ({ message }) => refusal(409, message),
+  'precondition-failed': ({ message }) => refusal(412, message),
   'limit-exceeded': ({ message }) => refusal(403, message),
   'rate-limited': ({ message, details }) => refusal(429, message, { 'retry-after': String(details.retryAfterSeconds) }),
   'unavailable': ({ message, details }) => refusal(503, message, { 'retry-after': String(details.retryAfterSeconds) }),

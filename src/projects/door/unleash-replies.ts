@@ -130,6 +130,7 @@ export const ADMIN_REPLIES: Replies = {
   'method-not-allowed': noSuchPath,
   'not-found': ({ details }, request) => notFound(details.resource, details.id, request),
   'conflict': ({ details, message }) => conflict(details.reason, message),
+  'precondition-failed': ({ message }) => late(412, 'PreconditionFailedError', message),
   'limit-exceeded': ({ details }) => late(403, 'OperationDeniedError', `Too many PATs (${details.limit}) already exist for this user.`),
   'rate-limited': ({ details, message }) => unavailable(429, 'TooManyRequestsError', message, details.retryAfterSeconds),
   'unavailable': ({ details, message }) => unavailable(503, 'ServiceUnavailableError', message, details.retryAfterSeconds),

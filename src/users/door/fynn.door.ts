@@ -60,6 +60,7 @@ const replies: Replies = {
     problem(405, `No route found for "${request.method} ${request.path}": Method Not Allowed (Allow: ${details.allowed.join(', ')})`, {}, { allow: details.allowed.join(', ') }),
   'not-found': notFound,
   'conflict': ({ message }) => problem(409, message),
+  'precondition-failed': ({ message }) => problem(412, message),
   'limit-exceeded': ({ message }) => problem(403, message),
   'rate-limited': ({ details }) => problem(429, 'Too Many Requests', {}, { 'retry-after': String(details.retryAfterSeconds) }),
   'unavailable': ({ details }) => problem(503, 'Service Unavailable', {}, { 'retry-after': String(details.retryAfterSeconds) }),
