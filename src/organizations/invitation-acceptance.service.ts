@@ -3,9 +3,10 @@ import type { Actor } from '../audit/actor.js';
 import { AuditLog } from '../audit/audit-log.js';
 import { isUniqueViolation } from '../kernel/database/database-failure.js';
 import { Database, type Tenant } from '../kernel/database/database.js';
-import { DomainError } from '../kernel/failure.js';
+import { DomainError, InputInvalid } from '../kernel/failure.js';
 import type { Origin } from '../kernel/origin.js';
 import type { Permission } from '../tokens/permissions.js';
+import { PASSWORD_BYTES_MIN } from '../users/passwords.js';
 import { UsersService, type Person } from '../users/users.service.js';
 import { FailedLogins } from './failed-logins.js';
 import { InvitationsService } from './invitations.service.js';
@@ -21,6 +22,12 @@ export interface Acceptance {
   /** Of somebody new; whoever is known keeps their own. */
   readonly name: string;
   readonly password: string;
+}
+
+class PasswordTooShort extends InputInvalid {
+  constructor() {
+    super([{ at: ['password'], rule: 'length', message: `must have ${PASSWORD_BYTES_MIN} or more bytes` }]);
+  }
 }
 
 export interface Joined {
@@ -58,6 +65,8 @@ export class InvitationAcceptance {
     if (!invitation) throw new InvitationInvalid();
     const { organizationId, id, email } = invitation;
     const known = await this.users.findByPassword(email, password);
+    // Before it shows whether the address is known: a short password that is wrong is refused alike.
+    if (!known && Buffer.byteLength(password.normalize('NFC')) < PASSWORD_BYTES_MIN) throw new PasswordTooShort();
     // Prepared in any case, so that it takes the same time whether the address is known or not.
     const create = await this.users.prepare({ email, name, password });
     try {

@@ -165,6 +165,15 @@ describe('POST /v1/invitations/accept', () => {
     expect(events).toEqual([{ actor_id: body.user_id, details: { member: body.id, user: body.user_id, role: 'EXTERNAL', invitedBy: tenant.admin.id } }]);
   });
 
+  it('lets nobody new choose fewer than 15 bytes, and says the same of somebody known; the invitation stays good', async () => {
+    const email = anAddress();
+    const { token } = (await invite({ email, role: 'MEMBER' })).body;
+    const known = (await invite({ email: (await aTenant()).admin.email, role: 'MEMBER' })).body.token;
+    const answers = [await accept(token, { password: 'fourteen bytes' }), await accept(known, { password: 'fourteen bytes' })];
+    expect(answers.map(({ status, body }) => [status, body.errors])).toEqual(Array(2).fill([400, [{ path: 'password', message: 'must have 15 or more bytes' }]]));
+    expect((await accept(token, { password: 'fifteen bytes !' })).status).toBe(201);
+  });
+
   it('lets somebody in who is known, with the password they have; name and password stay theirs', async () => {
     const other = await aTenant();
     const { status, body } = await accept(await aToken(other.admin.email), { name: 'Another Name' });
