@@ -5,4 +5,9 @@ export class Clock {
   now(): Instant {
     return Instant.fromEpochMillis(Date.now());
   }
+
+  /** Milliseconds from no particular moment, for how long something has lasted: whoever sets the time does not move them. */
+  elapsed(): number {
+    return performance.now();
+  }
 }

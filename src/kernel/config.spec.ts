@@ -24,7 +24,10 @@ describe('readConfig', () => {
       publicUrl: 'http://127.0.0.1:3000',
       secretKeys: null,
       redisUrl: null,
+      mail: null,
       trustedProxies: [],
+      webhookAllowedAddresses: [],
+      tokenRetentionDays: 90,
       logLevel: 'info',
     });
   });
@@ -34,15 +37,18 @@ describe('readConfig', () => {
       PORT: '70000',
       DATABASE_URL: 'mysql://localhost/x',
       ADMIN_EMAIL: 'nobody',
-      ADMIN_PASSWORD: 'short',
       PUBLIC_URL: 'gatehouse.example',
       SECRET_KEY: 'changeme',
       REDIS_URL: 'localhost:6379',
+      SMTP_URL: 'mail.example',
+      MAIL_FROM: 'Gatehouse',
       TRUSTED_PROXIES: '10.0.0.0/8, 10.0.0.0/33, proxy',
+      WEBHOOK_ALLOWED_ADDRESSES: 'localhost',
+      TOKEN_RETENTION_DAYS: '0',
       LOG_LEVEL: 'loud',
     });
     expect(faults.map((fault) => fault.split(' ')[0])).toEqual([
-      'DATABASE_URL', 'PORT', 'SECRET_KEY', 'ADMIN_EMAIL', 'ADMIN_PASSWORD', 'PUBLIC_URL', 'REDIS_URL', 'TRUSTED_PROXIES', 'TRUSTED_PROXIES', 'LOG_LEVEL',
+      'DATABASE_URL', 'PORT', 'SECRET_KEY', 'PUBLIC_URL', 'SMTP_URL', 'MAIL_FROM', 'ADMIN_EMAIL', 'REDIS_URL', 'TRUSTED_PROXIES', 'TRUSTED_PROXIES', 'WEBHOOK_ALLOWED_ADDRESSES', 'TOKEN_RETENTION_DAYS', 'LOG_LEVEL',
     ]);
   });
 
@@ -63,8 +69,20 @@ describe('readConfig', () => {
   });
 
   it('never repeats a secret in a fault', () => {
-    const text = faultsOf({ DATABASE_URL: 'http://user:hunter2hunter2@db/x', SECRET_KEY: 'hunter2hunter2', ADMIN_PASSWORD: 'hunter2' }).join();
+    const text = faultsOf({ DATABASE_URL: 'http://user:hunter2hunter2@db/x', SECRET_KEY: 'hunter2hunter2', ADMIN_PASSWORD: 'hunter2', SMTP_URL: 'http://user:hunter2@mail' }).join();
     expect(text).not.toContain('hunter2');
+  });
+
+  it('takes a mail server, and an address to send from that it makes up from where the service is known', () => {
+    const SMTP_URL = 'smtps://user:pass@mail.example:465';
+    expect(readConfig({ SMTP_URL }).mail).toEqual({ url: SMTP_URL, from: 'gatehouse@localhost' });
+    expect(readConfig({ SMTP_URL, PUBLIC_URL: 'https://tokens.example/base' }).mail?.from).toBe('gatehouse@tokens.example');
+    for (const MAIL_FROM of ['no-reply@example.com', 'Gatehouse of Acme <no-reply@example.com>']) expect(readConfig({ SMTP_URL, MAIL_FROM }).mail?.from).toBe(MAIL_FROM);
+    expect(readConfig({ MAIL_FROM: 'no-reply@example.com' }).mail).toBeNull();
+  });
+
+  it.each([['SMTP_URL', 'http://mail.example'], ['SMTP_URL', 'smtp://'], ['MAIL_FROM', 'a@b, c@d'], ['MAIL_FROM', 'Evil\nBcc: x@y <a@b>'], ['MAIL_FROM', '<a@b>']])('refuses as %s %j', (name, value) => {
+    expect(faultsOf({ [name]: value })).toEqual([expect.stringMatching(/^(SMTP_URL must be a URL|MAIL_FROM must be an e-mail address)/)]);
   });
 
   it('keeps a password as it was typed', () => {
@@ -75,7 +93,7 @@ describe('readConfig', () => {
     const example = readFileSync(new URL('../../.env.example', import.meta.url), 'utf8');
     const named = [...example.matchAll(/^#?\s?([A-Z_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value] as const);
     expect(named.map(([name]) => name).sort()).toEqual(
-      ['ADMIN_EMAIL', 'ADMIN_PASSWORD', 'DATABASE_URL', 'DATA_DIR', 'HOST', 'LOG_LEVEL', 'PORT', 'PUBLIC_URL', 'REDIS_URL', 'SECRET_KEY', 'TRUSTED_PROXIES'],
+      ['ADMIN_EMAIL', 'ADMIN_PASSWORD', 'DATABASE_URL', 'DATA_DIR', 'HOST', 'LOG_LEVEL', 'MAIL_FROM', 'PORT', 'PUBLIC_URL', 'REDIS_URL', 'SECRET_KEY', 'SMTP_URL', 'TOKEN_RETENTION_DAYS', 'TRUSTED_PROXIES', 'WEBHOOK_ALLOWED_ADDRESSES'],
     );
     expect(readConfig(Object.fromEntries(named.filter(([, value]) => value !== '')))).toEqual(readConfig({}));
   });

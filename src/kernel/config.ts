@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net';
+import type { MailSettings } from './mail/mailer.js';
 
 export interface Config {
   readonly port: number;
@@ -14,12 +15,21 @@ export interface Config {
   /** Current first, then retired ones; null means: keep a generated one in `dataDir`. */
   readonly secretKeys: readonly string[] | null;
   readonly redisUrl: string | null;
+  /** Null: no mail is sent. */
+  readonly mail: MailSettings | null;
   readonly trustedProxies: readonly string[];
+  /** Addresses and CIDR ranges that webhooks may reach though they are not public, and without encryption. */
+  readonly webhookAllowedAddresses: readonly string[];
+  /** How long tokens stay listed after they were revoked or have expired. */
+  readonly tokenRetentionDays: number;
   readonly logLevel: LogLevel;
 }
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
+
+const SENDER = /^(?:[^<>"@\p{Cc}]+ <[^\s@<>,;:"]+@[^\s@<>,;:"]+>|[^\s@<>,;:"]+@[^\s@<>,;:"]+)$/u;
+export const TOKEN_RETENTION_DAYS = 90;
 
 const PLACEHOLDER = /^(change[-_ ]?me|secret|password|example|placeholder|your[-_ ]|<)/i;
 
@@ -44,6 +54,13 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     return fallback;
   };
 
+  const addressRanges = (name: string): readonly string[] =>
+    checked<{ list: readonly string[] }>(name, { list: [] }, (value) => {
+      const list = value.split(',').map((entry) => entry.trim());
+      const wrong = list.filter((entry) => !isAddressRange(entry));
+      return wrong.length > 0 ? wrong.map((entry) => `has "${entry}", which is not an IP address or CIDR range`) : { list };
+    }).list;
+
   const databaseUrl = checked<string | null>('DATABASE_URL', null, (value) =>
     hasProtocol(value, ['postgres:', 'postgresql:']) ? value : ['must be a postgres:// URL']);
   const host = text('HOST') ?? '127.0.0.1';
@@ -57,28 +74,28 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   if (text('DATABASE_URL') !== null && text('SECRET_KEY') === null) {
     faults.push('SECRET_KEY is required with DATABASE_URL: 32 or more random characters, for instance from `openssl rand -base64 48`');
   }
+  const publicUrl = checked('PUBLIC_URL', `http://${host.includes(':') ? `[${host}]` : host}:${port}`, (value) =>
+    hasProtocol(value, ['http:', 'https:']) && !/[?#]/.test(value) ? value.replace(/\/+$/, '') : ['must be an http:// or https:// URL without query']);
+  const smtpUrl = checked<string | null>('SMTP_URL', null, (value) =>
+    hasProtocol(value, ['smtp:', 'smtps:']) && new URL(value).hostname !== '' ? value : ['must be a URL like smtp://user:password@host:587, or smtps:// for TLS from the start']);
+  const mailFrom = checked('MAIL_FROM', senderAt(publicUrl), (value) => (SENDER.test(value) ? value : ['must be an e-mail address, or a name and an address like Gatehouse <tokens@example.com>']));
   const config: Config = {
     port,
     host,
     databaseUrl,
     dataDir: text('DATA_DIR') ?? './data',
     adminEmail: checked('ADMIN_EMAIL', 'admin@localhost', (value) => (/^[^\s@]+@[^\s@]+$/.test(value) ? value : ['must be an e-mail address'])),
-    adminPassword: checked<string | null>('ADMIN_PASSWORD', null, () => {
-      // Not trimmed: a password is what was typed.
-      const password = environment['ADMIN_PASSWORD'] ?? '';
-      const bytes = Buffer.byteLength(password);
-      return bytes < 8 || bytes > 1024 ? ['must have 8 to 1024 bytes'] : password;
-    }),
-    publicUrl: checked('PUBLIC_URL', `http://${host.includes(':') ? `[${host}]` : host}:${port}`, (value) =>
-      hasProtocol(value, ['http:', 'https:']) && !/[?#]/.test(value) ? value.replace(/\/+$/, '') : ['must be an http:// or https:// URL without query']),
+    // Not trimmed: a password is what was typed. Whether it is good is judged where it is used, at the first start.
+    adminPassword: environment['ADMIN_PASSWORD'] || null,
+    publicUrl,
     secretKeys: keys?.list ?? null,
     redisUrl: checked<string | null>('REDIS_URL', null, (value) =>
       hasProtocol(value, ['redis:', 'rediss:']) ? value : ['must be a redis:// URL']),
-    trustedProxies: checked<{ list: readonly string[] }>('TRUSTED_PROXIES', { list: [] }, (value) => {
-      const list = value.split(',').map((entry) => entry.trim());
-      const wrong = list.filter((entry) => !isAddressRange(entry));
-      return wrong.length > 0 ? wrong.map((entry) => `has "${entry}", which is not an IP address or CIDR range`) : { list };
-    }).list,
+    mail: smtpUrl === null ? null : { url: smtpUrl, from: mailFrom },
+    trustedProxies: addressRanges('TRUSTED_PROXIES'),
+    webhookAllowedAddresses: addressRanges('WEBHOOK_ALLOWED_ADDRESSES'),
+    tokenRetentionDays: checked('TOKEN_RETENTION_DAYS', TOKEN_RETENTION_DAYS, (value) =>
+      /^[1-9]\d{0,3}$/.test(value) ? Number(value) : ['must be a number of days from 1 to 9999']),
     logLevel: checked<LogLevel>('LOG_LEVEL', 'info', (value) =>
       LOG_LEVELS.find((level) => level === value) ?? [`must be one of ${LOG_LEVELS.join(', ')}`]),
   };
@@ -88,6 +105,12 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
 
 function hasProtocol(value: string, protocols: readonly string[]): boolean {
   return URL.canParse(value) && protocols.includes(new URL(value).protocol);
+}
+
+/** An address has a name behind the @, not a number. */
+function senderAt(publicUrl: string): string {
+  const hostname = URL.canParse(publicUrl) ? new URL(publicUrl).hostname : '';
+  return `gatehouse@${hostname === '' || isIP(hostname.replace(/[[\]]/g, '')) > 0 ? 'localhost' : hostname}`;
 }
 
 function weaknesses(key: string): string[] {

@@ -26,7 +26,7 @@ export interface Failures {
   /** The caller would grant what it does not hold. */
   'permission-exceeded': { readonly permissions: readonly string[] };
   /** This sort of credential may not do this, whatever it is allowed otherwise. */
-  'caller-refused': { readonly reason: 'session-required' | 'wrong-kind' | 'limited-to-projects' | 'user-required' | 'own-life' | 'parent-organization' };
+  'caller-refused': { readonly reason: 'session-required' | 'wrong-kind' | 'limited-to-projects' | 'user-required' | 'own-life' | 'not-owner' | 'parent-organization' };
   'request-malformed': { readonly reason: string };
   'body-malformed': { readonly reason: string; readonly body: string };
   'body-too-large': Record<string, never>;
@@ -40,6 +40,10 @@ export interface Failures {
   'conflict': { readonly resource: string; readonly reason: string };
   /** The change was asked for on the ground of a state that is not current any more (RFC 9110 section 13.1.1). */
   'precondition-failed': { readonly resource: string };
+  /** A policy that binds the organization does not allow the token; these rules are broken. */
+  'policy-violated': { readonly rules: readonly string[] };
+  /** The Idempotency-Key has been used for another request. */
+  'idempotency-mismatch': Record<string, never>;
   'limit-exceeded': { readonly resource: string; readonly limit: number };
   'rate-limited': { readonly retryAfterSeconds: number };
   /** A dependency does not answer; nothing was changed that was not confirmed. */

@@ -44,4 +44,19 @@ describe('the first start', () => {
     await instance.close();
     await own.close();
   });
+
+  it('takes no password that nobody may choose, says why, and leaves nothing behind', async () => {
+    const own = await anEmptyDatabase();
+    const instance = await anApplication(own, [KEY]);
+    const firstStart = instance.get(FirstStart);
+    const start = (password: string) => firstStart.run({ email: 'operations@example.test', password });
+    for (const [password, fault] of [['hunter2', 'must have 15 to 1024 bytes'], ['passwordpassword', 'is too common'], ['operations2026!', 'is too easy to guess']] as const) {
+      await expect(start(password)).rejects.toThrow(`ADMIN_PASSWORD ${fault}`);
+    }
+    expect(await start('given by the operator')).toBeNull();
+    // What was given then is not looked at again.
+    expect(await start('hunter2')).toBeNull();
+    await instance.close();
+    await own.close();
+  });
 });

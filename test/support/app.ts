@@ -2,6 +2,7 @@ import { Writable } from 'node:stream';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createApplication } from '../../src/application.js';
 import { openEmbedded, openServer, type OpenDatabase } from '../../src/kernel/database/open-database.js';
+import type { MailSettings } from '../../src/kernel/mail/mailer.js';
 import { Passwords } from '../../src/users/passwords.js';
 import { SettableClock } from './settable-clock.js';
 
@@ -28,9 +29,9 @@ export function theStartedApp(): Promise<TestApp> | null {
 }
 
 /** Puts an application on this database in the place of the one of this worker; call what is returned to put that back. */
-export async function replaceApp(database: OpenDatabase): Promise<() => Promise<void>> {
+export async function replaceApp(database: OpenDatabase, mail: MailSettings | null = null): Promise<() => Promise<void>> {
   const before = shared;
-  const own = await startApp(database);
+  const own = await startApp(database, mail);
   shared = Promise.resolve(own);
   return async () => {
     shared = before;
@@ -38,7 +39,7 @@ export async function replaceApp(database: OpenDatabase): Promise<() => Promise<
   };
 }
 
-async function startApp(given?: OpenDatabase): Promise<TestApp> {
+async function startApp(given?: OpenDatabase, mail: MailSettings | null = null): Promise<TestApp> {
   const url = process.env['GATEHOUSE_TEST_DATABASE'];
   const database = given ?? (url ? await openServer(url) : await openEmbedded(null));
   const clock = new SettableClock();
@@ -50,13 +51,14 @@ async function startApp(given?: OpenDatabase): Promise<TestApp> {
     },
   });
   const app = await createApplication({
-    config: { logLevel: 'trace', publicUrl: PUBLIC_URL, trustedProxies: ['10.255.255.1'] },
+    config: { logLevel: 'trace', publicUrl: PUBLIC_URL, trustedProxies: ['10.255.255.1'], mail, webhookAllowedAddresses: ['127.0.0.1'] },
     secretKeys: ['test-key-0123456789-abcdefghijklmnopqrstuvwxyz'],
     database,
     clock,
     logTo,
+    background: false,
   });
   // The cost of 12 would make every test with a login take a second; what it protects is tested by itself.
-  Object.assign(app.get(Passwords), { cost: 4 });
+  Object.assign(app.get(Passwords), new Passwords(4));
   return { app, clock, log };
 }

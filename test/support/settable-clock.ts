@@ -4,6 +4,7 @@ import { Instant } from '../../src/kernel/instant.js';
 /** The real time until it is set or moved; `reset` lets it run again. */
 export class SettableClock extends Clock {
   private fixed: Instant | null = null;
+  private passed = 0;
 
   override now(): Instant {
     return this.fixed ?? super.now();
@@ -19,7 +20,17 @@ export class SettableClock extends Clock {
     this.fixed = this.now().plusSeconds(seconds);
   }
 
+  override elapsed(): number {
+    return super.elapsed() + this.passed;
+  }
+
+  /** Lets whatever is measured last so much longer. */
+  pass(milliseconds: number): void {
+    this.passed += milliseconds;
+  }
+
   reset(): void {
     this.fixed = null;
+    this.passed = 0;
   }
 }

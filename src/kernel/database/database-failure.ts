@@ -27,6 +27,8 @@ export function sqlState(error: unknown): string | null {
   return typeof cause === 'string' ? cause : null;
 }
 
-export function isUniqueViolation(error: unknown): boolean {
-  return sqlState(error) === '23505';
+/** Of any unique constraint, or of the one with this name. */
+export function isUniqueViolation(error: unknown, constraint?: string): boolean {
+  if (sqlState(error) !== '23505') return false;
+  return constraint === undefined || (error as { driverError?: { constraint?: unknown } }).driverError?.constraint === constraint;
 }

@@ -1,6 +1,7 @@
 import { Client, defaults, types, type CustomTypesConfig } from 'pg';
 import type { DataSourceOptions } from 'typeorm';
 import { Instant } from '../instant.js';
+import type { ConnectListener } from './invalidations.js';
 import { migrate } from './migrator.js';
 import { SnakeCaseNaming } from './naming.js';
 
@@ -13,6 +14,7 @@ const SESSION_SETTINGS = [
   'lock_timeout=5000',
   'idle_in_transaction_session_timeout=15000',
 ];
+const SESSION_OPTIONS = SESSION_SETTINGS.map((setting) => `-c ${setting}`).join(' ');
 
 /** Instants keep their microseconds; everything else as `pg` reads it by default. */
 const TIMESTAMPTZ: number = types.builtins.TIMESTAMPTZ;
@@ -28,6 +30,7 @@ export interface OpenDatabase {
   readonly embedded: boolean;
   readonly migrationsApplied: readonly string[];
   readonly dataSourceOptions: DataSourceOptions;
+  readonly connectListener: ConnectListener;
   close(): Promise<void>;
 }
 
@@ -40,6 +43,8 @@ export async function openServer(url: string): Promise<OpenDatabase> {
     embedded: false,
     migrationsApplied,
     dataSourceOptions: dataSourceOptions({ url, poolSize: 10 }),
+    connectListener: () =>
+      new Client({ connectionString: url, application_name: 'gatehouse listener', connectionTimeoutMillis: 1000, query_timeout: 5000, keepAlive: true, options: SESSION_OPTIONS }),
     close: () => Promise.resolve(),
   };
 }
@@ -58,6 +63,7 @@ export async function openEmbedded(directory: string | null): Promise<OpenDataba
       embedded: true,
       migrationsApplied,
       dataSourceOptions: dataSourceOptions({ driver: server.pg, poolSize: 1 }),
+      connectListener: null,
       close: () => server.close(),
     };
   } catch (error) {
@@ -79,7 +85,7 @@ function dataSourceOptions(where: { url?: string; driver?: unknown; poolSize: nu
     connectTimeoutMS: 2000,
     extra: {
       types: INSTANTS,
-      options: SESSION_SETTINGS.map((setting) => `-c ${setting}`).join(' '),
+      options: SESSION_OPTIONS,
       query_timeout: 12_000,
       keepAlive: true,
     },

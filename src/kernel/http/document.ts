@@ -11,6 +11,8 @@ const DESCRIPTIONS: Readonly<Record<number, string>> = {
   412: 'It has changed since it was read.',
   413: 'The body is larger than 64 KB.',
   415: 'The content type is not supported.',
+  422: 'The Idempotency-Key was used for another request.',
+  429: 'Too many requests; Retry-After and RateLimit headers say when to ask again.',
   503: 'The service cannot answer right now; Retry-After says when to ask again.',
 };
 

@@ -42,7 +42,7 @@ export interface BodyPolicy {
 }
 
 /** A credential as the dialect's clients send it; `ambiguous` when more than one was sent. */
-export type PresentedCredential = { readonly secret: string } | 'missing' | 'ambiguous';
+export type PresentedCredential = { readonly secret: string; /** Of a client that sends its id beside it. */ readonly clientId?: string } | 'missing' | 'ambiguous';
 
 /** One of the token APIs the service speaks: which paths are its own, and how it sounds there. */
 export interface Door {

@@ -1,6 +1,8 @@
 import { Injectable, type ArgumentMetadata, type PipeTransform, type Type } from '@nestjs/common';
 import { getMetadataStorage, validateSync, type ValidationError } from 'class-validator';
 import { InputInvalid, type Violation } from '../failure.js';
+import { refusesOthers } from './nothing-else.js';
+import { isOptionalBody } from './optional-body.js';
 import { ReceivedBody } from './received-body.js';
 import { faultsOf, type Rule } from './rule.js';
 
@@ -12,8 +14,9 @@ import { faultsOf, type Rule } from './rule.js';
 export class InputPipe implements PipeTransform {
   transform(value: unknown, { type, metatype }: ArgumentMetadata): unknown {
     if (type === 'custom' || type === 'param') return value;
-    const input = value instanceof ReceivedBody ? value.read() : value;
-    if (!metatype || metatype === Object) return input;
+    const received = value instanceof ReceivedBody ? value.read() : value;
+    if (!metatype || metatype === Object) return received;
+    const input = received === undefined && isOptionalBody(metatype) ? {} : received;
     if (type === 'body' && (typeof input !== 'object' || input === null || Array.isArray(input))) {
       const rule = input === undefined ? 'body-missing' : 'not-an-object';
       throw new InputInvalid([{ part: 'body', at: [], rule, message: 'The request body must be an object.', value: input }]);
@@ -27,7 +30,10 @@ function toValid(dto: Type<object>, input: Record<string, unknown>, part: 'body'
   for (const property of declaredProperties(dto)) {
     if (Object.hasOwn(input, property)) instance[property] = input[property];
   }
-  const violations = validateSync(instance, { forbidUnknownValues: true }).flatMap((error) => toViolations(error, instance, part));
+  const violations = [
+    ...(refusesOthers(dto) ? undeclared(dto, input, part) : []),
+    ...validateSync(instance, { forbidUnknownValues: true }).flatMap((error) => toViolations(error, instance, part)),
+  ];
   if (violations.length > 0) throw new InputInvalid(violations);
   return instance;
 }
@@ -43,6 +49,12 @@ function declaredProperties(dto: Type<object>): readonly string[] {
   if (names.length === 0) throw new Error(`${dto.name} declares no validated property: nothing of the input would arrive`);
   properties.set(dto, names);
   return names;
+}
+
+function undeclared(dto: Type<object>, input: Record<string, unknown>, part: 'body' | 'query'): Violation[] {
+  const declared = declaredProperties(dto);
+  const others = Object.keys(input).filter((property) => !declared.includes(property));
+  return others.map((property) => ({ part, at: [property], rule: 'unknown', message: 'is not known here' }));
 }
 
 function toViolations(error: ValidationError, body: object, part: 'body' | 'query'): Violation[] {

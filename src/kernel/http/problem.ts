@@ -34,6 +34,9 @@ export class Problem {
   @ApiProperty({ type: [String], required: false, example: ['token:read'], description: 'Permissions that were missing.' })
   permissions?: string[];
 
+  @ApiProperty({ type: [String], required: false, example: ['lifetime-too-long'], description: 'Rules of the policy that would be broken.' })
+  rules?: string[];
+
   @ApiProperty({ type: [ProblemFault], required: false })
   errors?: ProblemFault[];
 }
@@ -55,6 +58,8 @@ const STATUS: Record<FailureCode, number> = {
   'not-found': 404,
   'conflict': 409,
   'precondition-failed': 412,
+  'policy-violated': 403,
+  'idempotency-mismatch': 422,
   'limit-exceeded': 403,
   'rate-limited': 429,
   'unavailable': 503,
@@ -98,6 +103,8 @@ export const PROBLEM_REPLIES: Replies = {
   'not-found': ({ code, message }, request) => problemReply(code, message, request),
   'conflict': ({ code, message }, request) => problemReply(code, message, request),
   'precondition-failed': ({ code, message }, request) => problemReply(code, message, request),
+  'policy-violated': ({ code, message, details }, request) => problemReply(code, message, request, { rules: [...details.rules] }),
+  'idempotency-mismatch': ({ code, message }, request) => problemReply(code, message, request),
   'limit-exceeded': ({ code, message }, request) => problemReply(code, message, request),
   'rate-limited': ({ code, message, details }, request) =>
     problemReply(code, message, request, {}, { 'retry-after': String(details.retryAfterSeconds) }),

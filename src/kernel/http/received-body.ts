@@ -7,7 +7,8 @@ export const NESTING_MAX = 16;
 /** A body as it arrived; what it says is read when its dialect wants it read. */
 export class ReceivedBody {
   constructor(
-    private readonly bytes: Buffer,
+    /** Whatever was sent. */
+    readonly bytes: Buffer,
     private readonly contentType: string | undefined,
     private readonly policy: BodyPolicy,
   ) {}
