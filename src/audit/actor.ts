@@ -5,7 +5,7 @@ export interface Actor {
   readonly kind: 'user' | 'project' | 'machine-identity' | 'organization' | 'auth-method' | 'system' | 'anonymous';
   /** The person or machine; null for the service itself, and for whoever has not shown who they are. */
   readonly id: string | null;
-  readonly credential: { readonly kind: 'session' | 'token' | 'client-secret'; readonly id: string } | null;
+  readonly credential: { readonly kind: 'session' | 'token' | 'client-secret' | 'client-key'; readonly id: string } | null;
   readonly origin: Origin | null;
 }
 

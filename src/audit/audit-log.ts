@@ -21,10 +21,21 @@ export interface Repeated extends Pick<Happening, 'action' | 'details'> {
   readonly targetKind: string;
 }
 
+/** Hears of every happening within the transaction that records it: what it writes there stands or falls with the change. */
+export interface AuditFollower {
+  heard(tenant: Tenant, actor: Actor, happening: Pick<Happening, 'action' | 'details'>, targetIds: readonly (string | null)[]): Promise<void>;
+}
+
 /** The record of who did what. */
 @Injectable()
 export class AuditLog {
+  private readonly followers: AuditFollower[] = [];
+
   constructor(private readonly clock: Clock) {}
+
+  tell(follower: AuditFollower): void {
+    this.followers.push(follower);
+  }
 
   /** Appends within the tenant's transaction: the event and the change it tells of are committed together or not at all. */
   async append(tenant: Tenant, actor: Actor, { action, target, details = {}, before, after }: Happening): Promise<void> {
@@ -46,6 +57,7 @@ export class AuditLog {
       userAgent: actor.origin?.userAgent ?? null,
       requestId: actor.origin?.requestId ?? null,
     });
+    for (const follower of this.followers) await follower.heard(tenant, actor, { action, details }, [target.id]);
   }
 
   /** The same happening to each of these targets, in one statement however many they are. */
@@ -71,6 +83,7 @@ export class AuditLog {
         targetIds,
       ],
     );
+    for (const follower of this.followers) await follower.heard(tenant, actor, { action, details }, targetIds);
   }
 }
 

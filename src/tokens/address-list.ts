@@ -24,11 +24,42 @@ export function isAllowedAddress(address: string, entries: readonly string[] | n
   const plain = address.toLowerCase().startsWith('::ffff:') && isIP(address.slice(7)) === 4 ? address.slice(7) : address;
   const family = isIP(plain);
   if (family === 0) return false;
+  return blockListOf(entries).check(plain, family === 4 ? 'ipv4' : 'ipv6');
+}
+
+const read = new WeakMap<readonly string[], BlockList>();
+
+/** Read once for each list, as long as somebody keeps that list. */
+function blockListOf(entries: readonly string[]): BlockList {
+  const known = read.get(entries);
+  if (known) return known;
   const list = new BlockList();
   for (const text of entries) {
     const entry = parseAddressEntry(text);
     if (entry?.prefix != null) list.addSubnet(entry.address, entry.prefix, entry.family);
     else if (entry) list.addAddress(entry.address, entry.family);
   }
-  return list.check(plain, family === 4 ? 'ipv4' : 'ipv6');
+  read.set(entries, list);
+  return list;
+}
+
+/** True for a list that keeps some address out: one with a range of every address of a family does not count. */
+export function bindsToAddresses(entries: readonly string[]): boolean {
+  return entries.every((text) => parseAddressEntry(text)?.prefix !== 0);
+}
+
+/** A list of what both allow: of any two entries one contains the other, or they have nothing in common. */
+export function intersectAddresses(one: readonly string[], other: readonly string[]): string[] {
+  const common = one.flatMap((left) => other.flatMap((right) => (contains(right, left) ? [left] : contains(left, right) ? [right] : [])));
+  return [...new Set(common)];
+}
+
+function contains(outer: string, inner: string): boolean {
+  const [around, within] = [parseAddressEntry(outer), parseAddressEntry(inner)];
+  return around !== null && within !== null && mappedPrefix(around) <= mappedPrefix(within) && isAllowedAddress(within.address, [outer]);
+}
+
+/** As a range of IPv6, of which IPv4 is ::ffff:0:0/96 (RFC 4291 section 2.5.5.2). */
+function mappedPrefix({ family, prefix }: AddressEntry): number {
+  return family === 'ipv4' ? 96 + (prefix ?? 32) : (prefix ?? 128);
 }

@@ -39,7 +39,16 @@ export class ApiToken {
   @Column('timestamptz', { nullable: true }) revokedAt!: Instant | null;
   @Column('uuid', { nullable: true }) revokedBy!: string | null;
   @Column('text', { nullable: true }) revocationReason!: string | null;
+  @Column('timestamptz', { nullable: true }) exposedAt!: Instant | null;
+  @Column('uuid', { nullable: true }) revokedWith!: string | null;
   @Column('jsonb') attributes!: object;
+  @Column('timestamptz', { nullable: true }) rotatedAt!: Instant | null;
+  @Column('integer', { nullable: true }) rotationIntervalDays!: number | null;
+  @Column('timestamptz', { nullable: true }) rotationDueAt!: Instant | null;
+  @Column('timestamptz', { nullable: true }) reuseDetectedAt!: Instant | null;
+  @Column('jsonb') metadata!: object;
+  /** The database makes it out of the name. */
+  @Column({ type: 'text', insert: false, update: false, select: false }) nameKey!: string;
 }
 
 /** A project the token is limited to. */
@@ -61,4 +70,12 @@ export class TokenSecret {
   @Column('timestamptz') createdAt!: Instant;
   /** Null: as long as its token lives. */
   @Column('timestamptz', { nullable: true }) expiresAt!: Instant | null;
+  /** Null for secrets of older days. */
+  @Column('text', { nullable: true }) hint!: string | null;
+  /** A rotation drew it, and nobody has used it yet. */
+  @Column('boolean') pending!: boolean;
+  /** How much longer the others work from its first use on; null where no rotation drew it. */
+  @Column('integer', { nullable: true }) overlapSeconds!: number | null;
+  /** When its successor was first used. */
+  @Column('timestamptz', { nullable: true }) replacedAt!: Instant | null;
 }

@@ -34,11 +34,29 @@ export function covers(pattern: string, other: string): boolean {
   return other !== EVERYTHING && own.length === asked.length && own.every((segment, place) => segment === WILDCARD || segment === asked[place]);
 }
 
+/** Every pattern that covers the permission, itself included: the ways to hold it. */
+export function patternsCovering(permission: string): string[] {
+  const ways = permission.split(':').reduce<string[][]>((begun, segment) => begun.flatMap((way) => [[...way, segment], [...way, WILDCARD]]), [[]]);
+  return [...ways.map((way) => way.join(':')), EVERYTHING].filter((pattern) => covers(pattern, permission));
+}
+
 /** Those of the permissions that any of the patterns stands for. */
 export function expand(patterns: readonly string[], permissions: Iterable<string>): ReadonlySet<string> {
   const named = new Set(patterns);
   const wildcards = patterns.filter(isWildcard);
   return new Set([...permissions].filter((permission) => named.has(permission) || wildcards.some((pattern) => covers(pattern, permission))));
+}
+
+/** Patterns that stand for what both lists stand for, and for nothing else; none of them is covered by another one. */
+export function intersectPatterns(one: readonly string[], other: readonly string[]): string[] {
+  const common = [...new Set(one.flatMap((left) => other.map((right) => intersection(left, right)).filter((pattern) => pattern !== null)))];
+  return common.filter((pattern) => !common.some((wider) => wider !== pattern && covers(wider, pattern)));
+}
+
+function intersection(left: string, right: string): string | null {
+  const [own, others] = [left.split(':'), right.split(':')];
+  const both = own.map((segment, place) => (segment === WILDCARD ? (others[place] ?? '') : segment)).join(':');
+  return own.length === others.length && covers(left, both) && covers(right, both) ? both : null;
 }
 
 function hasShape(text: string, isSegment: (segment: string) => boolean): boolean {

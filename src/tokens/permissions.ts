@@ -24,6 +24,8 @@ export const TENANT_PERMISSIONS = [
   'organization:read',
   'organization:write',
   'permission:read',
+  'policy:read',
+  'policy:write',
   'project:api-token:read',
   'project:api-token:write',
   'project:backend:read',
@@ -32,11 +34,15 @@ export const TENANT_PERMISSIONS = [
   'project:write',
   'role:read',
   'role:write',
+  'session:read',
+  'session:write',
   'token:introspect',
   'token:read',
   'token:write',
   'user:api-token:read',
   'user:api-token:write',
+  'webhook:read',
+  'webhook:write',
 ] as const;
 
 /** What only roles of the platform's own organization can hold. */
@@ -44,6 +50,9 @@ export const PLATFORM_PERMISSIONS = [
   'platform:organization:read',
   'platform:organization:write',
   'platform:permission:write',
+  'platform:policy:write',
+  'platform:signing-key:read',
+  'platform:signing-key:write',
   'platform:token:introspect',
 ] as const;
 
@@ -67,6 +76,7 @@ const MEMBER: readonly Permission[] = [
   'organization:api-token:read',
   'organization:read',
   'permission:read',
+  'policy:read',
   'project:api-token:read',
   'project:read',
   'role:read',
@@ -123,6 +133,17 @@ export function requireHeld(held: ReadonlySet<string>, granted: Iterable<string>
   if (missing.length > 0) throw new PermissionExceeded(missing);
 }
 
+/**
+ * Refuses to hand over a credential that may do, or may come to do, more than the caller. What its bounds allow together
+ * grows with what is registered only where each of them has a wildcard; then one of them must be the caller's to give.
+ */
+export function requireCovering(caller: Held, credential: Required<Held>): void {
+  requireHeld(caller.permissions, credential.permissions);
+  if (!credential.bounds.every((bound) => bound.some(isWildcard))) return;
+  const beyond = credential.bounds.map((bound) => wildcardsBeyond(caller, bound));
+  if (beyond[0] && beyond.every((wildcards) => wildcards.length > 0)) throw new PermissionExceeded(beyond[0]);
+}
+
 /** What is held now, and the lists of patterns that bound it, each of them. */
 export interface Held {
   readonly permissions: ReadonlySet<string>;
@@ -135,7 +156,11 @@ export interface Held {
  */
 export function requireGrantable({ permissions, bounds = [] }: Held, patterns: readonly string[], known: ReadonlySet<string>): void {
   requireHeld(permissions, expand(patterns, known));
+  const beyond = wildcardsBeyond({ permissions, bounds }, patterns);
+  if (beyond.length > 0) throw new PermissionExceeded(beyond);
+}
+
+function wildcardsBeyond({ bounds = [] }: Held, patterns: readonly string[]): string[] {
   const isCovered = (wildcard: string): boolean => bounds.length > 0 && bounds.every((bound) => bound.some((own) => covers(own, wildcard)));
-  const beyond = patterns.filter((pattern) => isWildcard(pattern) && !isCovered(pattern));
-  if (beyond.length > 0) throw new PermissionExceeded(beyond.sort());
+  return patterns.filter((pattern) => isWildcard(pattern) && !isCovered(pattern)).sort();
 }

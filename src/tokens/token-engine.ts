@@ -7,11 +7,15 @@ import { NotFound } from '../kernel/failure.js';
 import { newId } from '../kernel/ids.js';
 import { Instant } from '../kernel/instant.js';
 import { ApiTokenRepository, type TokenListing } from './api-token.repository.js';
+import { boundedEnd, violations, type Policy } from './policy.js';
 import { requireHeld } from './permissions.js';
-import { BeyondProjects, LifeNotOwn, TokenNotFound } from './token.errors.js';
+import { TokenEnds, type EndOptions } from './token-ends.js';
+import { BeyondProjects, LifeNotOwn, ParentEnded, PolicyViolated, TokenNotFound } from './token.errors.js';
 import type { TokenFilter } from './token-filter.js';
+import { TokenPolicies } from './token-policies.js';
 import { drawSecret, hintOf, SecretHasher } from './token-secret.js';
-import type { Caller, MintedToken, MintRequest, ProjectRef, Token, TokenChange } from './token.js';
+import { stateOf } from './token-state.js';
+import type { Caller, MintedToken, MintRequest, PolicyRule, ProjectRef, Token, TokenChange } from './token.js';
 
 export interface RevokeOptions {
   readonly reason?: string;
@@ -25,6 +29,8 @@ export class TokenEngine {
   constructor(
     private readonly database: Database,
     private readonly tokens: ApiTokenRepository,
+    private readonly policies: TokenPolicies,
+    private readonly ends: TokenEnds,
     private readonly audit: AuditLog,
     private readonly hasher: SecretHasher,
     private readonly clock: Clock,
@@ -32,7 +38,7 @@ export class TokenEngine {
 
   /**
    * Mints a token that never exceeds its caller: not in permissions (`PermissionExceeded` names what is missing), not
-   * in projects. Its secret is in the answer and nowhere else.
+   * in projects; nor any policy that binds the organization (`PolicyViolated`). Its secret is in the answer and nowhere else.
    */
   mint(caller: Caller, request: MintRequest): Promise<MintedToken> {
     return this.database.inOrganization(caller.organizationId, (tenant) => this.mintIn(tenant, caller, request));
@@ -44,8 +50,11 @@ export class TokenEngine {
     if (bounded.subOrganizationId && bounded.projects !== 'all') throw new BeyondProjects();
     if (bounded.projects !== 'all') await this.holdProjects(tenant, bounded.projects);
     const permissions = permissionsWithin(caller, request.permissions);
+    const parentId = caller.tokenKeptIn === undefined || caller.tokenKeptIn === tenant.organizationId ? caller.tokenId : null;
+    if (parentId !== null && !(await this.ends.holdAlive(tenant, parentId))) throw new ParentEnded();
     const secret = drawSecret(request.secretPrefix);
     const now = this.clock.now();
+    const policies = await this.policies.bindingIn(tenant, request.subOrganizationId ?? null);
     const { owner } = request;
     const userId = 'userId' in owner ? owner.userId : null;
     const token: Token = {
@@ -58,7 +67,7 @@ export class TokenEngine {
       description: request.description ?? null,
       ownerId: userId ?? ('projectId' in owner ? owner.projectId : 'identityId' in owner ? owner.identityId : tenant.organizationId),
       userId,
-      parentId: caller.tokenKeptIn === undefined || caller.tokenKeptIn === tenant.organizationId ? caller.tokenId : null,
+      parentId,
       clientSecretId: request.clientSecretId ?? null,
       subOrganizationId: request.subOrganizationId ?? null,
       projects: bounded.projects === 'all' ? ['*'] : bounded.projects.map(({ key }) => key).sort(),
@@ -69,7 +78,7 @@ export class TokenEngine {
       allowedAddresses: request.allowedAddresses ?? null,
       ttlSeconds: request.ttlSeconds ?? null,
       maxTtlSeconds: request.maxTtlSeconds ?? null,
-      expiresAt: endOfLife(request, now),
+      expiresAt: endOfLife(request, policies, now),
       usesLimit: request.usesLimit ?? null,
       useCount: 0,
       lastUsedAt: null,
@@ -82,8 +91,19 @@ export class TokenEngine {
       revokedAt: null,
       revokedBy: null,
       revocationReason: null,
+      exposedAt: null,
+      revokedWith: null,
+      metadata: {},
       attributes: request.attributes ?? {},
+      pendingRotation: null,
+      blockReason: null,
+      rotatedAt: null,
+      rotationIntervalDays: null,
+      rotationDueAt: null,
+      reuseDetectedAt: null,
     };
+    requireAllowed(policies, token, request.ownerAddresses ?? null);
+    await this.policies.requireRoomIn(tenant, policies, now);
     await this.tokens.insert(tenant, token, bounded, this.hasher.hash(secret));
     await this.audit.append(tenant, caller.actor, {
       action: 'token.minted',
@@ -93,38 +113,42 @@ export class TokenEngine {
     return { token, secret };
   }
 
-  /** Ends the token at once and for good. False when it had been revoked before: then nothing changes. */
+  /**
+   * Ends the token at once, with all that were minted with it. False when it had been revoked before: then nothing changes.
+   */
   async revoke(caller: Caller, tokenId: string, { reason = 'unspecified', within = {} }: RevokeOptions = {}): Promise<{ token: Token; changed: boolean }> {
     return this.database.inOrganization(caller.organizationId, async (tenant) => {
       const token = await this.findIn(tenant, caller, tokenId, within);
-      const now = this.clock.now();
-      const changed = await this.tokens.revoke(tenant, token.id, now, caller.actor.id, reason);
-      if (!changed) return { token, changed };
-      await this.audit.append(tenant, caller.actor, { action: 'token.revoked', target: { kind: 'token', id: token.id }, details: { reason } });
-      return { token: { ...token, revokedAt: now, revokedBy: caller.actor.id, revocationReason: reason, updatedAt: now }, changed };
+      const { at, named } = await this.ends.endIn(tenant, caller.actor, [token.id], { reason });
+      if (named.length === 0) return { token, changed: false };
+      return { token: { ...token, revokedAt: at, revokedBy: caller.actor.id, revocationReason: reason, revokedWith: null, updatedAt: at }, changed: true };
     });
   }
 
   /**
-   * Ends every token of the tenant that the filter lets through and that is not revoked, be it expired, within a
-   * transaction that has begun. Tells how many; each has its audit event.
+   * Ends every token of the tenant that the filter lets through and that is not revoked, be it expired, with all that
+   * were minted with them unless those are to live on, within a transaction that has begun. Tells how many.
    */
-  async revokeAllIn(tenant: Tenant, actor: Actor, filter: TokenFilter, reason: string): Promise<number> {
-    const ids = await this.tokens.revokeAll(tenant, filter, this.clock.now(), actor.id, reason);
-    await this.audit.appendEach(tenant, actor, { action: 'token.revoked', targetKind: 'token', details: { reason } }, ids);
-    return ids.length;
+  async revokeAllIn(tenant: Tenant, actor: Actor, filter: TokenFilter, reason: string, options: Pick<EndOptions, 'descendants'> = {}): Promise<number> {
+    const ids = await this.tokens.idsOf(tenant, 'all', { ...filter, revoked: false }, this.clock.now());
+    const { named, descendants } = await this.ends.endIn(tenant, actor, ids, { reason, ...options });
+    return named.length + descendants.length;
   }
 
-  /** Changes what is named. Nobody prolongs the life of the token they act with (`LifeNotOwn`). */
+  /**
+   * Changes what is named. Nobody prolongs the life of the token they act with (`LifeNotOwn`), nor gives any token what
+   * the policies do not allow (`PolicyViolated`).
+   */
   update(caller: Caller, tokenId: string, change: TokenChange, within: TokenFilter = {}): Promise<Token> {
     return this.database.inOrganization(caller.organizationId, async (tenant) => {
       await this.tokens.lock(tenant, (await this.findIn(tenant, caller, tokenId, within)).id);
       const token = await this.findIn(tenant, caller, tokenId, within);
       if (change.expiresAt !== undefined && token.id === caller.tokenId && isLater(change.expiresAt, token.expiresAt)) throw new LifeNotOwn();
       const now = this.clock.now();
+      await this.requireChangeAllowed(tenant, token, change, now);
       await this.tokens.update(tenant, token.id, change, now);
-      await this.audit.append(tenant, caller.actor, { action: 'token.updated', target: { kind: 'token', id: token.id }, ...difference<TokenChange>(token, change) });
-      return { ...token, ...change, updatedAt: now };
+      await this.audit.append(tenant, caller.actor, { action: 'token.updated', target: { kind: 'token', id: token.id }, ...difference<Pick<Token, keyof TokenChange>>(token, change) });
+      return this.findIn(tenant, caller, token.id, {});
     });
   }
 
@@ -145,6 +169,17 @@ export class TokenEngine {
     return this.database.inOrganization(caller.organizationId, (tenant) => this.tokens.count(tenant, caller.projects, filter, this.clock.now()));
   }
 
+  /** What else of the token the policies forbid blocks it, and is no ground to refuse the change. */
+  private async requireChangeAllowed(tenant: Tenant, token: Token, change: TokenChange, now: Instant): Promise<void> {
+    const prolongs = change.expiresAt !== undefined && isLater(change.expiresAt, token.expiresAt);
+    const rules = [...(prolongs ? LIFE_RULES : []), ...(change.permissions ? CONTENT_RULES : [])];
+    if (rules.length === 0) return;
+    const policies = await this.policies.bindingIn(tenant, token.subOrganizationId);
+    const faults = violations(policies, { ...token, ...change, addressLists: [] }).filter(({ rule }) => rules.includes(rule));
+    if (faults.length > 0) throw new PolicyViolated(faults);
+    if (prolongs && stateOf(token, now) === 'expired') await this.policies.requireRoomIn(tenant, policies, now);
+  }
+
   /** The projects stay until the transaction ends. Throws `NotFound` for the first that is gone. */
   private async holdProjects(tenant: Tenant, projects: readonly ProjectRef[]): Promise<void> {
     const held = await this.tokens.holdProjects(tenant, projects.map(({ id }) => id));
@@ -159,9 +194,18 @@ export class TokenEngine {
   }
 }
 
-/** The first end that is set to a token's life; null for one without. */
-function endOfLife({ expiresAt = null, ttlSeconds = null, maxTtlSeconds = null }: MintRequest, now: Instant): Instant | null {
-  return Instant.earliest(expiresAt, ttlSeconds === null ? null : now.plusSeconds(ttlSeconds), maxTtlSeconds === null ? null : now.plusSeconds(maxTtlSeconds));
+const LIFE_RULES: readonly string[] = ['expiry-required', 'lifetime-too-long'] satisfies PolicyRule[];
+const CONTENT_RULES: readonly string[] = ['permissions-not-allowed'] satisfies PolicyRule[];
+
+/** The first end that is set to a token's life, or the latest that the policies allow; null for one without. */
+function endOfLife({ kind, expiresAt = null, ttlSeconds = null, maxTtlSeconds = null }: MintRequest, policies: readonly Policy[], now: Instant): Instant | null {
+  const end = Instant.earliest(expiresAt, ttlSeconds === null ? null : now.plusSeconds(ttlSeconds), maxTtlSeconds === null ? null : now.plusSeconds(maxTtlSeconds));
+  return boundedEnd(policies, kind, { asked: expiresAt, end, now });
+}
+
+function requireAllowed(policies: readonly Policy[], token: Token, ownerAddresses: readonly string[] | null): void {
+  const faults = violations(policies, { ...token, addressLists: [token.allowedAddresses, ownerAddresses] });
+  if (faults.length > 0) throw new PolicyViolated(faults);
 }
 
 /** Null never comes. */

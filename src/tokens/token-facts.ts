@@ -1,4 +1,5 @@
 import type { Instant } from '../kernel/instant.js';
+import type { Policy } from './policy.js';
 import type { TokenKind } from './token.js';
 
 /** A row of the SQL function `token_facts`: all that a verdict depends on, as it stands in the database now. */
@@ -41,6 +42,8 @@ export interface TokenFacts {
   /** bigint columns arrive as text */
   readonly uses_limit: string | null;
   readonly use_count: string;
+  readonly last_used_at: Instant | null;
+  readonly renewed_at: Instant | null;
   readonly created_at: Instant;
   readonly created_by: string;
   readonly updated_at: Instant;
@@ -51,4 +54,12 @@ export interface TokenFacts {
   readonly pepper_id: string;
   readonly secret_hash: Buffer;
   readonly secret_expires_at: Instant | null;
+  readonly secret_hint: string | null;
+  /** It waits for its first use. */
+  readonly secret_pending: boolean;
+  /** When its successor was first used. */
+  readonly secret_replaced_at: Instant | null;
+  readonly reuse_detected_at: Instant | null;
+  /** Each of them binds the token. */
+  readonly policies: readonly Policy[];
 }

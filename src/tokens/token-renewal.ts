@@ -6,7 +6,9 @@ import { Database, type Tenant } from '../kernel/database/database.js';
 import { Instant } from '../kernel/instant.js';
 import type { Origin } from '../kernel/origin.js';
 import { ApiTokenRepository } from './api-token.repository.js';
+import { least, longestLifetime, type Policy } from './policy.js';
 import { RenewalRefused, TokenNotFound, TooManySecrets } from './token.errors.js';
+import { TokenPolicies } from './token-policies.js';
 import { drawSecret, hintOf, SecretHasher } from './token-secret.js';
 import { stateOf } from './token-state.js';
 import { TokenVerifier } from './token-verifier.js';
@@ -22,6 +24,7 @@ export class TokenRenewal {
   constructor(
     private readonly database: Database,
     private readonly tokens: ApiTokenRepository,
+    private readonly policies: TokenPolicies,
     private readonly verifier: TokenVerifier,
     private readonly hasher: SecretHasher,
     private readonly audit: AuditLog,
@@ -29,12 +32,14 @@ export class TokenRenewal {
   ) {}
 
   /**
-   * Gives a live token a new secret and as much life as its TTL and its whole life allow; the secret presented works
-   * until it would have ended anyway. Never shortens a life and costs no use. `RenewalRefused` says why a token cannot.
+   * Gives a live token a new secret and as much life as its TTL, its whole life and the policies allow; the secret
+   * presented works until it would have ended anyway, unless a rotation has replaced it already. Never shortens a life and
+   * costs no use. `RenewalRefused` says why a token cannot.
    */
   async renew(presented: string, secretPrefix: string, origin: Origin): Promise<MintedToken> {
-    const verdict = await this.verifier.inspect(presented, origin.ip);
+    const verdict = await this.verifier.inspect(presented, origin);
     if (!verdict.active) throw new RenewalRefused(verdict.reason);
+    if (verdict.token.secretReplaced) throw new RenewalRefused('replaced');
     return this.database.inOrganization(verdict.token.keptIn, (tenant) => this.renewIn(tenant, verdict.token, presented, secretPrefix, origin));
   }
 
@@ -44,13 +49,14 @@ export class TokenRenewal {
     const token = await this.tokens.find(tenant, 'all', id, {}, now);
     if (!token) throw new TokenNotFound(id);
     const state = stateOf(token, now);
-    if (state !== 'active') throw new RenewalRefused(state);
+    if (state === 'revoked' || state === 'expired') throw new RenewalRefused(state);
+    if (token.blockReason) throw new RenewalRefused(token.blockReason);
     const inForce = await this.tokens.secretsInForce(tenant, id, now);
     // It may have ended while this was waiting.
     if (!this.hasher.hashes(presented).some((hash) => inForce.some((own) => own.equals(hash)))) throw new RenewalRefused('unknown');
     if (inForce.length >= SECRETS_MAX) throw new TooManySecrets(SECRETS_MAX);
     const secret = drawSecret(secretPrefix);
-    const expiresAt = prolonged(token, now);
+    const expiresAt = prolonged(token, await this.policies.bindingIn(tenant, token.subOrganizationId), now);
     const hint = hintOf(secret, secretPrefix);
     await this.tokens.addSecret(tenant, token, { ...this.hasher.hash(secret), hint }, expiresAt, now);
     const actor: Actor = { kind, id: ownerId, credential: { kind: 'token', id }, origin };
@@ -60,9 +66,10 @@ export class TokenRenewal {
 }
 
 /** A token without a TTL keeps the end it has. */
-function prolonged({ createdAt, expiresAt, ttlSeconds, maxTtlSeconds }: Token, now: Instant): Instant | null {
+function prolonged({ kind, createdAt, expiresAt, ttlSeconds, maxTtlSeconds }: Token, policies: readonly Policy[], now: Instant): Instant | null {
   if (expiresAt === null || ttlSeconds === null) return expiresAt;
-  const latest = maxTtlSeconds === null ? null : createdAt.plusSeconds(maxTtlSeconds);
+  const longest = least([maxTtlSeconds, longestLifetime(policies, kind)]);
+  const latest = longest === null ? null : createdAt.plusSeconds(longest);
   const next = Instant.earliest(now.plusSeconds(ttlSeconds), latest) ?? expiresAt;
   return next.isBefore(expiresAt) ? expiresAt : next;
 }

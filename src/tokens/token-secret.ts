@@ -7,7 +7,8 @@ const ENTROPY_BYTES = 32;
 /** 62^43 > 2^256 */
 const ENTROPY_LENGTH = 43;
 const CHECKSUM_LENGTH = 6;
-const PRESENTED_LENGTH_MAX = 512;
+/** Nothing longer is a secret of ours. */
+export const SECRET_LENGTH_MAX = 512;
 const CHECKSUMMED = /^[\x21-\x7e]*[0-9A-Za-z]{49}$/;
 
 /** A new secret: the look before it, 256 random bits in base62, and the checksum of all that stands before it. */
@@ -18,7 +19,7 @@ export function drawSecret(prefix: string): string {
 
 /** False for text that cannot be a secret of ours; found out without a query, by anyone. */
 export function hasValidChecksum(presented: string): boolean {
-  if (presented.length > PRESENTED_LENGTH_MAX || !CHECKSUMMED.test(presented)) return false;
+  if (presented.length > SECRET_LENGTH_MAX || !CHECKSUMMED.test(presented)) return false;
   return checksumOf(presented.slice(0, -CHECKSUM_LENGTH)) === presented.slice(-CHECKSUM_LENGTH);
 }
 
@@ -27,8 +28,15 @@ export function hintOf(secret: string, prefix: string): string {
   return `${prefix}…${secret.slice(-4)}`;
 }
 
+/** The look before a secret, told from its hint. */
+export function prefixOf(hint: string): string {
+  return hint.slice(0, Math.max(0, hint.lastIndexOf('…')));
+}
+
 function checksumOf(text: string): string {
-  return toBase62(BigInt(crc32(text)), CHECKSUM_LENGTH);
+  let digits = '';
+  for (let rest = crc32(text); digits.length < CHECKSUM_LENGTH; rest = Math.floor(rest / 62)) digits = (ALPHABET[rest % 62] ?? '') + digits;
+  return digits;
 }
 
 function toBase62(value: bigint, length: number): string {

@@ -1,18 +1,24 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../kernel/clock.js';
 import { byteaArray, Database } from '../kernel/database/database.js';
+import { Invalidations } from '../kernel/database/invalidations.js';
+import type { Instant } from '../kernel/instant.js';
+import type { Origin } from '../kernel/origin.js';
 import { ApiTokenRepository } from './api-token.repository.js';
-import { LastUse } from './last-use.js';
+import { FactsCache } from './facts-cache.js';
+import { LastUse, type Use } from './last-use.js';
+import { SecretSuccession } from './secret-succession.js';
 import type { TokenFacts } from './token-facts.js';
-import { hasValidChecksum, SecretHasher } from './token-secret.js';
+import { hasValidChecksum, SECRET_LENGTH_MAX, SecretHasher } from './token-secret.js';
 import type { TokenKind } from './token.js';
-import { judge, ownerOf, type Verdict } from './verdict.js';
+import { judge, ownerOf, type KeptFacts, type KnownToken, type Verdict } from './verdict.js';
 
 /** Where a presented token is used from, as far as that is known. */
 export interface UseContext {
   /** Null where the user of the token is not the sender of this request: then no address is judged. */
   readonly ip: string | null;
   readonly userAgent: string | null;
+  readonly requestId?: string;
 }
 
 /** What a secret leads to, be the token live or not. */
@@ -23,9 +29,12 @@ export interface LocatedToken {
   readonly tokenId: string;
   readonly kind: TokenKind;
   readonly ownerId: string;
+  /** False for a secret that has ended, be it that its token lives on. */
+  readonly inForce: boolean;
 }
 
 const UNKNOWN: Verdict = { active: false, reason: 'unknown' };
+const NOWHERE: UseContext = { ip: null, userAgent: null };
 
 /** Says whether a presented secret is a live token, whose, and what it may do now. */
 @Injectable()
@@ -33,53 +42,109 @@ export class TokenVerifier {
   constructor(
     private readonly database: Database,
     private readonly tokens: ApiTokenRepository,
+    private readonly cache: FactsCache,
+    private readonly invalidations: Invalidations,
     private readonly hasher: SecretHasher,
     private readonly lastUse: LastUse,
+    private readonly succession: SecretSuccession,
     private readonly clock: Clock,
   ) {}
 
   /**
    * Never throws for a bad token; an outage is an error, never a "no". A string whose checksum is wrong costs no
-   * query. A use-limited token's use is counted last, in one conditional update, so that a refusal costs none.
+   * query, nor does a token that is known already: then the verdict comes at once. `anew` asks the database whatever is
+   * known. A use-limited token's use is counted there, last, in one conditional update, so that a refusal costs none. The
+   * first use of a secret that waits for it lets the others end; presenting one that was replaced raises an alarm.
    */
-  async verify(presented: string, context: UseContext): Promise<Verdict> {
-    const facts = await this.find(presented);
-    if (!facts) return UNKNOWN;
-    const now = this.clock.now();
-    const verdict = judge(facts, now, context.ip);
-    if (!verdict.active) return verdict;
-    const counted = facts.uses_limit !== null;
-    if (counted && !(await this.takeUse(facts))) return { active: false, reason: 'uses-spent' };
-    this.lastUse.record(facts.kept_in, facts.id, { at: now, ...context, counted });
-    return verdict;
+  verify(presented: string, context: UseContext, anew = false): Verdict | Promise<Verdict> {
+    const known = anew ? undefined : this.recall(presented);
+    return known === undefined ? this.read(presented, anew).then((found) => this.use(found, context)) : this.use(known, context);
   }
 
-  /** The same judgement without a use: nothing is counted or remembered. */
-  async inspect(presented: string, ip: string | null = null): Promise<Verdict> {
-    const facts = await this.find(presented);
-    return facts ? judge(facts, this.clock.now(), ip) : UNKNOWN;
+  /** The same judgement without a use: nothing is counted. */
+  async inspect(presented: string, context: UseContext = NOWHERE): Promise<Verdict> {
+    const recalled = this.recall(presented);
+    // How often it was used is known in the database alone.
+    const known = recalled === undefined || isCounted(recalled) ? await this.read(presented, true) : recalled;
+    return known ? this.judge(known, this.clock.now(), context) : UNKNOWN;
   }
 
   /** Whose token a secret is, live or not; null for a string that is no secret of any token. */
   async locate(presented: string): Promise<LocatedToken | null> {
-    const facts = await this.find(presented);
-    return facts && { organizationId: facts.organization_id, keptIn: facts.kept_in, tokenId: facts.id, kind: facts.kind, ownerId: ownerOf(facts) };
+    const known = this.recall(presented) ?? (await this.read(presented, true));
+    if (!known) return null;
+    const { facts } = known;
+    return { organizationId: facts.organization_id, keptIn: facts.kept_in, tokenId: facts.id, kind: facts.kind, ownerId: ownerOf(facts), inForce: !hasEnded(facts, this.clock.now()) };
+  }
+
+  private use(known: KnownToken | null, context: UseContext): Verdict | Promise<Verdict> {
+    if (!known) return UNKNOWN;
+    const now = this.clock.now();
+    const verdict = this.judge(known, now, context);
+    if (verdict instanceof Promise || isCounted(known)) return this.takeUse(known, verdict, now, context);
+    if (verdict.active) this.remember(known, { at: now, ...context, counted: false });
+    return verdict;
+  }
+
+  private async takeUse(known: KnownToken, judged: Verdict | Promise<Verdict>, now: Instant, context: UseContext): Promise<Verdict> {
+    const verdict = await judged;
+    if (!verdict.active) return verdict;
+    const counted = isCounted(known);
+    if (counted && !(await this.countUse(known.facts))) return { active: false, reason: 'uses-spent' };
+    this.remember(known, { at: now, ...context, counted });
+    return verdict;
+  }
+
+  private remember(known: KnownToken, use: Use): void {
+    known.bound.lastUsedAt = use.at;
+    this.lastUse.record(known.facts.kept_in, known.facts.id, use);
+  }
+
+  private countUse(facts: KeptFacts): Promise<boolean> {
+    return this.invalidations.whileReachable(this.database.inOrganization(facts.kept_in, (tenant) => this.tokens.takeUse(tenant, facts.id)));
+  }
+
+  private judge(known: KnownToken, now: Instant, context: UseContext): Verdict | Promise<Verdict> {
+    const verdict = judge(known, now, context.ip);
+    if (verdict.active) return known.facts.secret_pending ? this.activate(known.facts, verdict, context) : verdict;
+    return verdict.reason === 'replaced' ? this.succession.alarm(known.facts, originOf(context)).then(() => verdict) : verdict;
+  }
+
+  private async activate(facts: KeptFacts, verdict: Verdict, context: UseContext): Promise<Verdict> {
+    return (await this.invalidations.whileReachable(this.succession.activate(facts, originOf(context)))) ? verdict : UNKNOWN;
+  }
+
+  /** Undefined where the database must be asked. */
+  private recall(presented: string): KnownToken | null | undefined {
+    return presented.length > SECRET_LENGTH_MAX ? null : this.cache.recall(presented);
+  }
+
+  private async read(presented: string, anew: boolean): Promise<KnownToken | null> {
+    return hasValidChecksum(presented) ? this.cache.read(presented, () => this.find(presented), anew) : null;
   }
 
   private async find(presented: string): Promise<TokenFacts | null> {
-    if (!hasValidChecksum(presented)) return null;
     const [facts] = await this.database.query<TokenFacts>('SELECT * FROM token_facts($1)', [byteaArray(this.hasher.hashes(presented))]);
     if (!facts) return null;
-    if (!this.hasher.isCurrent(facts.pepper_id)) await this.rehash(facts, presented);
-    return facts;
+    return this.hasher.isCurrent(facts.pepper_id) ? facts : this.rehash(facts, presented);
   }
 
-  private takeUse(facts: TokenFacts): Promise<boolean> {
-    return this.database.inOrganization(facts.kept_in, (tenant) => this.tokens.takeUse(tenant, facts.id));
+  private async rehash(facts: TokenFacts, presented: string): Promise<TokenFacts> {
+    const { hash, pepperId } = this.hasher.hash(presented);
+    await this.database.inOrganization(facts.kept_in, (tenant) => this.tokens.replaceHash(tenant, facts.secret_hash, { hash, pepperId }));
+    return { ...facts, secret_hash: hash, pepper_id: pepperId };
   }
+}
 
-  private rehash(facts: TokenFacts, presented: string): Promise<void> {
-    return this.database.inOrganization(facts.kept_in, (tenant) =>
-      this.tokens.replaceHash(tenant, facts.secret_hash, this.hasher.hash(presented)));
-  }
+function isCounted(known: KnownToken | null): boolean {
+  return known !== null && known.facts.uses_limit !== null;
+}
+
+function hasEnded({ secret_expires_at: expiresAt }: KeptFacts, now: Instant): boolean {
+  return expiresAt !== null && !now.isBefore(expiresAt);
+}
+
+/** Null where the request that presents the secret is not its holder's own. */
+function originOf({ ip, userAgent, requestId }: UseContext): Origin | null {
+  return ip === null || requestId === undefined ? null : { requestId, ip, userAgent };
 }

@@ -19,7 +19,17 @@ export interface ProjectRef {
 /** `all`, or exactly these, be they none. */
 export type ProjectScope = 'all' | readonly ProjectRef[];
 
-export type TokenState = 'active' | 'expired' | 'revoked';
+export const TOKEN_STATES = ['active', 'blocked', 'expired', 'revoked'] as const;
+export type TokenState = (typeof TOKEN_STATES)[number];
+
+/** Rules of a policy that a token keeps or breaks by what it is. */
+export type PolicyRule = 'kind-not-allowed' | 'expiry-required' | 'lifetime-too-long' | 'addresses-required' | 'permissions-not-allowed';
+
+/** Why policies block a token that is otherwise live. */
+export type BlockReason = PolicyRule | 'idle';
+
+/** What people write beside a token; it means nothing to the service. */
+export type TokenMetadata = Readonly<Record<string, string | number | boolean | null>>;
 
 /** A token as anyone may see it: neither secret nor hash. */
 export interface Token {
@@ -62,8 +72,31 @@ export interface Token {
   readonly revokedAt: Instant | null;
   readonly revokedBy: string | null;
   readonly revocationReason: string | null;
+  /** When its secret was first reported to have leaked. */
+  readonly exposedAt: Instant | null;
+  /** The token whose end took it along; null where it was ended itself. */
+  readonly revokedWith: string | null;
+  readonly metadata: TokenMetadata;
   /** What a door wrote to echo it later. */
   readonly attributes: Readonly<Record<string, unknown>>;
+  /** Its next secret, which waits for its first use; null where there is none. */
+  readonly pendingRotation: PendingRotation | null;
+  /** Why policies block it at the moment it is read; null where they do not. */
+  readonly blockReason: BlockReason | null;
+  /** When a rotation was last completed by the first use of its secret. */
+  readonly rotatedAt: Instant | null;
+  readonly rotationIntervalDays: number | null;
+  /** When its secret should be another; null where no interval is set. */
+  readonly rotationDueAt: Instant | null;
+  /** When somebody last presented a secret that had been replaced, as far as it was recorded: at most once an hour. */
+  readonly reuseDetectedAt: Instant | null;
+}
+
+export interface PendingRotation {
+  readonly since: Instant;
+  readonly hint: string;
+  /** How much longer the secrets in use work from its first use on. */
+  readonly overlapSeconds: number;
 }
 
 /** A token and the only showing of its secret. */
@@ -92,11 +125,13 @@ export interface MintRequest {
   readonly projects?: readonly (ProjectRef & { readonly environmentId?: string })[] | 'all';
   readonly environment?: string | null;
   readonly allowedAddresses?: readonly string[] | null;
+  /** Addresses that bound it beside its own, by what its owner is set to. */
+  readonly ownerAddresses?: readonly string[] | null;
   /** Its life until it is renewed; null: no bound of this kind. */
   readonly ttlSeconds?: number | null;
   /** Its whole life, renewed as often as may be. */
   readonly maxTtlSeconds?: number | null;
-  /** Ends it before what the two above allow. */
+  /** Asked for: ends it before what the two above allow, and is refused, not cut, where a policy allows less. */
   readonly expiresAt?: Instant | null;
   readonly usesLimit?: number | null;
   readonly attributes?: Readonly<Record<string, unknown>>;
@@ -108,6 +143,12 @@ export interface TokenChange {
   readonly description?: string | null;
   /** Null: never. */
   readonly expiresAt?: Instant | null;
+  /** Whole days from 1 to 3,650; null: no reminder. */
+  readonly rotationIntervalDays?: number | null;
+  readonly metadata?: TokenMetadata;
+  readonly permissions?: readonly string[];
+  /** Null: from anywhere. */
+  readonly allowedAddresses?: readonly string[] | null;
 }
 
 /** Who asks the engine, and what they hold at this moment. */
@@ -124,4 +165,6 @@ export interface Caller {
   readonly tokenId: string | null;
   /** Who keeps that token where it is not the organization above: the parent of that sub-organization. */
   readonly tokenKeptIn?: string;
+  /** True where the secret it acts with has been replaced and works for the overlap only. */
+  readonly secretReplaced?: boolean;
 }

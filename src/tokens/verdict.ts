@@ -1,20 +1,24 @@
+import { LRUCache } from 'lru-cache';
 import { Instant } from '../kernel/instant.js';
 import { isAllowedAddress } from './address-list.js';
 import { expand } from './permission-pattern.js';
-import { allowedByAll, knownPermissions, patternsOfRole } from './permissions.js';
+import { blockOf, type PolicySubject, type SignsOfUse } from './policy.js';
+import { allowedByAll, knownPermissions, patternsOfRole, type Held } from './permissions.js';
 import type { TokenFacts } from './token-facts.js';
-import type { ProjectScope, TokenKind } from './token.js';
+import type { BlockReason, ProjectScope, TokenKind } from './token.js';
 
 export type InactiveReason =
   | 'unknown'
   | 'expired'
+  | 'replaced'
   | 'revoked'
   | 'owner-gone'
   | 'owner-disabled'
   | 'organization-suspended'
   | 'environment-gone'
   | 'address-not-allowed'
-  | 'uses-spent';
+  | 'uses-spent'
+  | BlockReason;
 
 /** What a live token is and may do at this moment. */
 export interface VerifiedToken {
@@ -41,41 +45,97 @@ export interface VerifiedToken {
   readonly expiresAt: Instant | null;
   readonly createdAt: Instant;
   readonly updatedAt: Instant;
+  /** The secret presented has been replaced by one that is in use, and works for the overlap only. */
+  readonly secretReplaced: boolean;
   readonly attributes: Readonly<Record<string, unknown>>;
 }
 
-export type Verdict =
-  | { readonly active: false; readonly reason: InactiveReason }
-  | { readonly active: true; readonly token: VerifiedToken };
+export interface LiveToken {
+  readonly active: true;
+  readonly token: VerifiedToken;
+}
+
+export type Verdict = { readonly active: false; readonly reason: InactiveReason } | LiveToken;
+
+/** The facts apart from what only the permissions are made of. */
+export type KeptFacts = Omit<TokenFacts, 'registered_permissions'>;
+
+/** What was read of a token, and all that can be concluded from it before it is used. */
+export interface KnownToken {
+  readonly facts: KeptFacts;
+  /** Ids of all that its facts depend on; a change of one of them is announced under its id. */
+  readonly subjects: readonly string[];
+  /** As its policies look at it; `lastUsedAt` moves on while it is used. */
+  readonly bound: PolicySubject & { -readonly [Sign in keyof SignsOfUse]: SignsOfUse[Sign] };
+  /** Of its own, of its owner and of its policies: it may be used from where all of them allow. */
+  readonly addressLists: readonly (readonly string[] | null)[];
+  /** The verdict while nothing refuses it: the same object each time. */
+  readonly live: LiveToken;
+}
+
+export function know({ registered_permissions, ...facts }: TokenFacts): KnownToken {
+  const subjects = [facts.id, facts.kept_in, facts.organization_id, facts.user_id, facts.project_id, facts.identity_id, ...(facts.project_ids ?? [])];
+  const addressLists = [facts.allowed_addresses, facts.owner_allowed_addresses];
+  return {
+    facts,
+    subjects: [...new Set(subjects)].filter((subject) => subject !== null),
+    bound: {
+      kind: facts.kind,
+      permissions: facts.permissions,
+      addressLists,
+      createdAt: facts.created_at,
+      expiresAt: facts.expires_at,
+      lastUsedAt: facts.last_used_at,
+      renewedAt: facts.renewed_at,
+    },
+    addressLists: [...addressLists, ...facts.policies.map(({ allowedAddresses }) => allowedAddresses)],
+    live: { active: true, token: toVerifiedToken(facts, registered_permissions) },
+  };
+}
 
 /**
  * Judges a token at an instant. Refused first, earned after: whatever is absent or gone refuses.
  * `address` is where the token is used from; null where that cannot be known, and then it is not judged.
  */
-export function judge(facts: TokenFacts, now: Instant, address: string | null): Verdict {
-  const reason = refusal(facts, now, address);
-  return reason ? { active: false, reason } : { active: true, token: toVerifiedToken(facts) };
+export function judge(known: KnownToken, now: Instant, address: string | null): Verdict {
+  const reason = refusal(known, now, address);
+  return reason ? { active: false, reason } : known.live;
 }
 
-function refusal(facts: TokenFacts, now: Instant, address: string | null): InactiveReason | null {
+function refusal({ facts, bound, addressLists }: KnownToken, now: Instant, address: string | null): InactiveReason | null {
   if (facts.revoked_at) return 'revoked';
-  const expiresAt = expiryOf(facts);
-  if (expiresAt && !now.isBefore(expiresAt)) return 'expired';
+  if (facts.expires_at && !now.isBefore(facts.expires_at)) return 'expired';
+  if (facts.secret_expires_at && !now.isBefore(facts.secret_expires_at)) return facts.secret_replaced_at ? 'replaced' : 'expired';
   if (facts.organization_suspended_at) return 'organization-suspended';
   if (!facts.owner_exists) return 'owner-gone';
   if (facts.owner_disabled_at) return 'owner-disabled';
   if (!facts.environment_exists) return 'environment-gone';
-  if (address !== null && !isAllowedAddress(address, facts.allowed_addresses)) return 'address-not-allowed';
-  if (address !== null && !isAllowedAddress(address, facts.owner_allowed_addresses)) return 'address-not-allowed';
+  const blocked = blockOf(facts.policies, bound, now);
+  if (blocked) return blocked;
+  if (address !== null && !addressLists.every((list) => isAllowedAddress(address, list))) return 'address-not-allowed';
   if (facts.uses_limit !== null && Number(facts.use_count) >= Number(facts.uses_limit)) return 'uses-spent';
   return null;
 }
 
-function toVerifiedToken(facts: TokenFacts): VerifiedToken {
+/** What it may do, and the patterns that bound that, whether it is live or not. */
+export function ceilingOf({ registered_permissions: registered, ...facts }: TokenFacts): Required<Held> {
+  const bounds = boundsOf(facts);
+  return { permissions: permissionsWithin(bounds, registered, facts.organization_platform), bounds };
+}
+
+/** Its own list, its role's, its owner's and its policies': it may do what all of them allow. */
+function boundsOf(facts: KeptFacts): readonly (readonly string[])[] {
+  const policies = facts.policies.map(({ allowedPermissions }) => allowedPermissions);
+  return [facts.permissions, tokenRole(facts), ownerBound(facts, facts.organization_platform), ...policies].filter((bound) => bound !== null);
+}
+
+function tokenRole(facts: KeptFacts): readonly string[] | null {
+  return patternsOf(facts.token_role_key, facts.token_role_permissions, facts.organization_platform);
+}
+
+function toVerifiedToken(facts: KeptFacts, registered: readonly string[]): VerifiedToken {
   const platform = facts.organization_platform;
-  const tokenRole = patternsOf(facts.token_role_key, facts.token_role_permissions, platform);
-  const bounds = [facts.permissions, tokenRole, ownerBound(facts, platform)].filter((bound) => bound !== null);
-  const known = knownPermissions(facts.registered_permissions, platform);
+  const bounds = boundsOf(facts);
   return {
     organization: { id: facts.organization_id, slug: facts.organization_slug, name: facts.organization_name, platform },
     keptIn: facts.kept_in,
@@ -89,28 +149,42 @@ function toVerifiedToken(facts: TokenFacts): VerifiedToken {
     identityId: facts.identity_id,
     projects: facts.all_projects ? 'all' : (facts.project_ids ?? []).map((id, index) => ({ id, key: facts.project_keys?.[index] ?? '' })),
     environment: facts.environment,
-    permissions: allowedByAll(bounds.map((bound) => expand(bound, known))),
+    permissions: permissionsWithin(bounds, registered, platform),
     bounds,
-    narrowed: facts.permissions !== null || tokenRole !== null,
+    narrowed: facts.permissions !== null || tokenRole(facts) !== null,
     expiresAt: expiryOf(facts),
     createdAt: facts.created_at,
     updatedAt: facts.updated_at,
+    secretReplaced: facts.secret_replaced_at !== null,
     attributes: facts.attributes,
   };
 }
 
+const sets = new LRUCache<string, ReadonlySet<string>>({ max: 1_000 });
+
+/** What the bounds allow together. Most tokens share their bounds with many others, and then also the set. */
+function permissionsWithin(bounds: readonly (readonly string[])[], registered: readonly string[], platform: boolean): ReadonlySet<string> {
+  const key = JSON.stringify([bounds, registered, platform]);
+  let set = sets.get(key);
+  if (!set) {
+    const known = knownPermissions(registered, platform);
+    sets.set(key, (set = allowedByAll(bounds.map((bound) => expand(bound, known)))));
+  }
+  return set;
+}
+
 /** The person, project or machine whose token it is; the organization where none is named. */
-export function ownerOf(facts: TokenFacts): string {
+export function ownerOf(facts: KeptFacts): string {
   return facts.user_id ?? facts.project_id ?? facts.identity_id ?? facts.organization_id;
 }
 
 /** The presented secret may end before its token does, never after it. */
-function expiryOf(facts: TokenFacts): Instant | null {
+function expiryOf(facts: KeptFacts): Instant | null {
   return Instant.earliest(facts.expires_at, facts.secret_expires_at);
 }
 
 /** People and machines bound their tokens by the role they have now; one without a role has nothing to give. */
-function ownerBound(facts: TokenFacts, platform: boolean): readonly string[] | null {
+function ownerBound(facts: KeptFacts, platform: boolean): readonly string[] | null {
   if (facts.user_id === null && facts.identity_id === null) return null;
   return patternsOf(facts.owner_role_key, facts.owner_role_permissions, platform) ?? [];
 }

