@@ -1,13 +1,13 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DomainError } from '../kernel/failure.js';
 import { Doors } from '../kernel/http/doors.js';
 import { originOf, pathOf } from '../kernel/http/request.js';
 import { PROFILE_READ } from '../tokens/permissions.js';
 import { Authenticator } from './authenticator.js';
 import { setPrincipal, type Principal } from './principal.js';
-import { ACCESS, type AccessRule } from './require-permission.js';
+import { ACCESS, type AccessRule, type CredentialKind } from './require-permission.js';
 
 /** The only place where access is decided. A route that states nothing is refused to everyone. */
 @Injectable()
@@ -26,6 +26,7 @@ export class AccessGuard implements CanActivate {
     const principal = await this.authenticate(request);
     // First, so that a refusal is known to be this caller's.
     setPrincipal(request, principal);
+    tellExpiry(context.switchToHttp().getResponse<FastifyReply>(), principal);
     requireAccess(principal, rule);
     return true;
   }
@@ -34,15 +35,25 @@ export class AccessGuard implements CanActivate {
     const presented = this.doors.at(pathOf(request.url)).credential(request.headers);
     if (presented === 'missing') throw new DomainError('credentials-missing', 'The request carries no credential.', {});
     if (presented === 'ambiguous') throw new DomainError('credentials-ambiguous', 'The request carries more than one credential.', {});
-    return this.authenticator.authenticate(presented.secret, originOf(request));
+    return this.authenticator.authenticate(presented.secret, originOf(request), presented.clientId);
   }
+}
+
+/** Whoever calls with a token learns from any answer when it ends (RFC 3339): of a secret that was replaced, when that one does. */
+function tellExpiry(reply: FastifyReply, { token }: Principal): void {
+  if (token?.expiresAt) reply.header('token-expires-at', token.expiresAt.toRfc3339());
+}
+
+/** A client that asks with its own secret is a machine. */
+function kindOf({ sessionId, token }: Principal): CredentialKind {
+  return sessionId === null ? (token?.kind ?? 'machine-identity') : 'session';
 }
 
 function requireAccess(principal: Principal, { permission, credential, limitedCallers }: AccessRule): void {
   if (credential === 'session' && principal.sessionId === null) {
     throw new DomainError('caller-refused', 'An API token cannot do this; log in instead.', { reason: 'session-required' });
   }
-  if (typeof credential !== 'string' && !credential.includes(principal.token?.kind ?? 'session')) {
+  if (typeof credential !== 'string' && !credential.includes(kindOf(principal))) {
     throw new DomainError('caller-refused', 'This needs a credential of another kind.', { reason: 'wrong-kind' });
   }
   if (!limitedCallers && principal.projects !== 'all') {

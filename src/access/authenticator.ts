@@ -5,6 +5,7 @@ import { patternsOfRole, permissionsOfRole } from '../tokens/permissions.js';
 import { TokenVerifier } from '../tokens/token-verifier.js';
 import type { VerifiedToken } from '../tokens/verdict.js';
 import { AccessTokens } from './access-tokens.js';
+import { ClientPrincipals } from './client-principals.js';
 import type { Principal } from './principal.js';
 import { Sessions } from './sessions.js';
 
@@ -17,17 +18,20 @@ export class CredentialsInvalid extends DomainError<'credentials-invalid'> {
 /** Three base64url parts: no secret of ours looks so, for each ends in a base62 run without a dot. */
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]*$/;
 
-/** Says who presents a credential: an access token of a session, or any live API token. */
+/** Says who presents a credential: an access token of a session, any live API token, or the secret of a client. */
 @Injectable()
 export class Authenticator {
   constructor(
     private readonly accessTokens: AccessTokens,
     private readonly sessions: Sessions,
     private readonly verifier: TokenVerifier,
+    private readonly clients: ClientPrincipals,
   ) {}
 
-  /** Throws `CredentialsInvalid` for whatever is neither. */
-  async authenticate(credential: string, origin: Origin): Promise<Principal> {
+  /** Throws `CredentialsInvalid` for whatever is none of these. A client may send a live token as its secret, whatever it calls itself. */
+  async authenticate(credential: string, origin: Origin, clientId?: string): Promise<Principal> {
+    const client = clientId === undefined ? null : await this.clients.find(clientId, credential, origin);
+    if (client) return client;
     return JWT.test(credential) ? this.fromSession(credential, origin) : this.fromToken(credential, origin);
   }
 
@@ -58,7 +62,7 @@ export class Authenticator {
   }
 
   private async fromToken(credential: string, origin: Origin): Promise<Principal> {
-    const verdict = await this.verifier.verify(credential, { ip: origin.ip, userAgent: origin.userAgent });
+    const verdict = await this.verifier.verify(credential, origin);
     if (!verdict.active) throw new CredentialsInvalid(verdict.reason);
     return toPrincipal(verdict.token, origin);
   }
@@ -80,6 +84,7 @@ function toPrincipal(token: VerifiedToken, origin: Origin): Principal {
     projects: token.projects,
     tokenId: token.id,
     ...(token.keptIn !== token.organization.id && { tokenKeptIn: token.keptIn }),
+    secretReplaced: token.secretReplaced,
     user: token.user,
     sessionId: null,
     token,

@@ -18,7 +18,7 @@ export class RefusalLog {
 
   async record(organizationId: string, actor: Actor, happening: Happening): Promise<void> {
     try {
-      await this.database.inOrganization(organizationId, (tenant) => this.audit.append(tenant, actor, happening));
+      await this.database.lasting(() => this.database.inOrganization(organizationId, (tenant) => this.audit.append(tenant, actor, happening)));
     } catch (error) {
       const reason = error instanceof Error ? error.message : 'unknown error';
       const { action, details } = happening;

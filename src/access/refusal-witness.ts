@@ -5,7 +5,7 @@ import { FailureWitness } from '../kernel/http/failure-witness.js';
 import { findPrincipal } from './principal.js';
 import { RefusalLog } from './refusal-log.js';
 
-const REFUSALS: readonly FailureCode[] = ['permission-missing', 'permission-exceeded', 'caller-refused'];
+const REFUSALS: readonly FailureCode[] = ['permission-missing', 'permission-exceeded', 'policy-violated', 'caller-refused'];
 
 /** Has every refused access of a known caller recorded once, before it is answered, be it the guard's or a handler's. */
 @Injectable()

@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { In, IsNull } from 'typeorm';
+import { In, IsNull, Not } from 'typeorm';
 import type { Actor } from '../audit/actor.js';
 import { AuditLog } from '../audit/audit-log.js';
 import { Clock } from '../kernel/clock.js';
 import { Database, type Tenant } from '../kernel/database/database.js';
 import { DomainError } from '../kernel/failure.js';
 import { newId } from '../kernel/ids.js';
-import { Instant } from '../kernel/instant.js';
+import type { Instant } from '../kernel/instant.js';
 import type { Origin } from '../kernel/origin.js';
 import { permissionsOfRole } from '../tokens/permissions.js';
 import { drawSecret, hasValidChecksum, SecretHasher } from '../tokens/token-secret.js';
@@ -19,6 +19,7 @@ const SESSION_SECONDS = 30 * 24 * 3600;
 const IDLE_SECONDS = 7 * 24 * 3600;
 const REFRESH_PREFIX = 'rft_';
 const REUSE = 'refresh-token-reuse';
+const FACTS = 'SELECT * FROM session_facts($1, $2)';
 
 /** A row of the SQL function `session_facts`. */
 export interface SessionFacts {
@@ -68,24 +69,32 @@ export class Sessions {
     private readonly clock: Clock,
   ) {}
 
-  /** Starts a session of a person who has proven to be who they are and is a member of the organization. */
-  async start(organizationId: string, userId: string, origin: Origin): Promise<SessionTokens> {
+  /**
+   * Starts a session of a person who is a member of the organization. That they have proven to be who they are is asked
+   * once more within the transaction: null where it is not so any more, as after a change of the password meanwhile.
+   */
+  async start(organizationId: string, userId: string, origin: Origin, isProven: (tenant: Tenant) => Promise<boolean>): Promise<SessionTokens | null> {
     const sessionId = newId();
     const refreshToken = await this.database.inOrganization(organizationId, async (tenant) => {
-      const now = this.clock.now();
-      await tenant.manager.insert(Session, {
-        organizationId,
-        id: sessionId,
-        userId,
-        createdAt: now,
-        expiresAt: now.plusSeconds(SESSION_SECONDS),
-        ip: origin.ip,
-        userAgent: origin.userAgent,
-      });
-      await this.audit.append(tenant, actorOf(userId, sessionId, origin), { action: 'session.started', target: { kind: 'session', id: sessionId } });
-      return this.drawRefreshToken(tenant, sessionId, now);
+      if (!(await isProven(tenant))) return null;
+      return this.begin(tenant, { sessionId, userId, expiresAt: this.clock.now().plusSeconds(SESSION_SECONDS) }, origin);
     });
-    return this.toTokens(organizationId, sessionId, refreshToken);
+    return refreshToken === null ? null : this.toTokens(organizationId, sessionId, refreshToken);
+  }
+
+  /**
+   * Ends this session of a person and begins one in another organization of theirs, with an id of its own, which ends
+   * no later than this one would have. Null where this one has ended already, so that of one come no two, or where the
+   * person has not proven any more to be who they are.
+   */
+  async move({ organizationId, id, userId }: { organizationId: string; id: string; userId: string }, to: string, actor: Actor, origin: Origin, isProven: (tenant: Tenant) => Promise<boolean>): Promise<SessionTokens | null> {
+    const sessionId = newId();
+    const refreshToken = await this.database.inOrganization(organizationId, async (tenant) => {
+      if (!(await isProven(tenant)) || !(await this.endOpen(tenant, { id, userId }, actor, 'switched'))) return null;
+      const { expiresAt } = await tenant.manager.findOneByOrFail(Session, { organizationId, id });
+      return this.database.elsewhere(tenant, to, (there) => this.begin(there, { sessionId, userId, expiresAt }, origin));
+    });
+    return refreshToken === null ? null : this.toTokens(to, sessionId, refreshToken);
   }
 
   /**
@@ -108,31 +117,42 @@ export class Sessions {
 
   /** What is known of a session now; null where it is absent, ended, or its person may not enter any more. */
   async findLive(organizationId: string, sessionId: string): Promise<SessionFacts | null> {
-    const [facts] = await this.database.query<SessionFacts>('SELECT * FROM session_facts($1, $2)', [organizationId, sessionId]);
+    return this.liveOf(await this.database.query<SessionFacts>(FACTS, [organizationId, sessionId]));
+  }
+
+  private liveOf([facts]: readonly SessionFacts[]): SessionFacts | null {
     if (!facts || facts.ended_at || facts.user_disabled_at || facts.organization_suspended_at) return null;
     return this.clock.now().isBefore(facts.expires_at) ? facts : null;
   }
 
   async end(organizationId: string, sessionId: string, actor: Actor, reason: 'logout' | 'refresh-token-reuse'): Promise<void> {
-    await this.database.inOrganization(organizationId, (tenant) => this.endIn(tenant, sessionId, actor, reason));
+    await this.database.inOrganization(organizationId, (tenant) => this.endOpen(tenant, { id: sessionId, userId: null }, actor, reason));
   }
 
-  /** Ends every session of the person in the tenant's organization, within a transaction that has begun; returns how many. */
-  async endAllIn({ organizationId, manager }: Tenant, userId: string, actor: Actor, reason: string): Promise<number> {
-    const open = { organizationId, userId, endedAt: IsNull() };
+  /** Ends every session in the tenant's organization, of one person or of all, but for the one that is spared; returns how many. */
+  async endAllIn({ organizationId, manager }: Tenant, userId: string | null, actor: Actor, reason: string, spared: string | null = null): Promise<number> {
+    const open = { organizationId, endedAt: IsNull(), ...(userId !== null && { userId }), ...(spared !== null && { id: Not(spared) }) };
     const ended = await manager.createQueryBuilder().update(Session).set({ endedAt: this.clock.now(), endReason: reason }).where(open).returning('id').execute();
     const ids = (ended.raw as { id: string }[]).map(({ id }) => id);
     await this.audit.appendEach({ organizationId, manager }, actor, { action: 'session.ended', targetKind: 'session', details: { reason } }, ids);
     return ids.length;
   }
 
-  /** False where it had ended before. */
-  private async endIn(tenant: Tenant, sessionId: string, actor: Actor, reason: string): Promise<boolean> {
-    const open = { organizationId: tenant.organizationId, id: sessionId, endedAt: IsNull() };
+  /** Ends one session, of this person where one is named; false where there is none such, or none any more. */
+  async endOpen(tenant: Tenant, { id, userId }: { id: string; userId: string | null }, actor: Actor, reason: string): Promise<boolean> {
+    const open = { organizationId: tenant.organizationId, id, endedAt: IsNull(), ...(userId !== null && { userId }) };
     const { affected } = await tenant.manager.update(Session, open, { endedAt: this.clock.now(), endReason: reason });
     if (affected !== 1) return false;
-    await this.audit.append(tenant, actor, { action: 'session.ended', target: { kind: 'session', id: sessionId }, details: { reason } });
+    await this.audit.append(tenant, actor, { action: 'session.ended', target: { kind: 'session', id }, details: { reason } });
     return true;
+  }
+
+  private async begin(tenant: Tenant, { sessionId, userId, expiresAt }: { sessionId: string; userId: string; expiresAt: Instant }, origin: Origin): Promise<string> {
+    const { organizationId, manager } = tenant;
+    const now = this.clock.now();
+    await manager.insert(Session, { organizationId, id: sessionId, userId, createdAt: now, expiresAt, ip: origin.ip, userAgent: origin.userAgent });
+    await this.audit.append(tenant, actorOf(userId, sessionId, origin), { action: 'session.started', target: { kind: 'session', id: sessionId } });
+    return this.drawRefreshToken(tenant, sessionId, now);
   }
 
   private async rotate(tenant: Tenant, { secretHash, sessionId }: RefreshToken, origin: Origin): Promise<Refreshing> {
@@ -144,9 +164,10 @@ export class Sessions {
     if (!session || !token) return {};
     if (token.usedAt) {
       const actor = actorOf(session.userId, sessionId, origin);
-      return (await this.endIn(tenant, sessionId, actor, REUSE)) ? {} : { reusedBy: actor };
+      return (await this.endOpen(tenant, { id: sessionId, userId: null }, actor, REUSE)) ? {} : { reusedBy: actor };
     }
-    if (session.endedAt || !now.isBefore(Instant.earliest(token.expiresAt, session.expiresAt) ?? now)) return {};
+    // Not used up where the person may not enter now but may again, as after a suspension.
+    if (!now.isBefore(token.expiresAt) || !this.liveOf(await manager.query<SessionFacts[]>(FACTS, [organizationId, sessionId]))) return {};
     await manager.update(RefreshToken, { organizationId, secretHash }, { usedAt: now });
     return { next: await this.drawRefreshToken(tenant, sessionId, now) };
   }

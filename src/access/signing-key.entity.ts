@@ -9,5 +9,8 @@ export class SigningKey {
   @Column('bytea') sealedPrivateKey!: Buffer;
   @Column('text') sealingKeyId!: string;
   @Column('timestamptz') createdAt!: Instant;
+  /** It is published before, and signs from then on. */
+  @Column('timestamptz') activatesAt!: Instant;
+  /** From then on nothing it signed counts; may lie ahead. */
   @Column('timestamptz', { nullable: true }) retiredAt!: Instant | null;
 }

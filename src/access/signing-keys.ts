@@ -1,26 +1,34 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign, type JsonWebKey, type KeyObject } from 'node:crypto';
-import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { In, IsNull } from 'typeorm';
+import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { In, Not, type EntityManager } from 'typeorm';
 import { Clock } from '../kernel/clock.js';
 import { Database } from '../kernel/database/database.js';
+import type { Instant } from '../kernel/instant.js';
 import { KeyRing, type DerivedKey } from '../kernel/key-ring.js';
 import { seal, unseal } from './sealed-box.js';
 import { SigningKey } from './signing-key.entity.js';
 
 const ALGORITHM = 'ES256';
 
+/** How old the keys in memory may be before they are looked up again: other replicas draw and retire keys too. */
+const REFRESH_SECONDS = 30;
+
 interface LoadedKey {
   readonly id: string;
   readonly privateKey: KeyObject;
   readonly publicKey: KeyObject;
   readonly publicJwk: JsonWebKey;
+  readonly activatesAt: Instant;
+  readonly retiredAt: Instant | null;
 }
 
 /** The installation's ES256 keys: private halves only sealed in the database, public halves for anyone. */
 @Injectable()
 export class SigningKeys implements OnModuleInit {
-  /** Newest first. */
+  private readonly logger = new Logger('SigningKeys');
+  /** Those that are not retired; the one that signs from the latest time on comes first. */
   private keys: readonly LoadedKey[] = [];
+  private loadedAt: Instant | null = null;
   private loading: Promise<void> | null = null;
 
   constructor(
@@ -31,31 +39,36 @@ export class SigningKeys implements OnModuleInit {
 
   async onModuleInit(): Promise<void> {
     await this.load();
-    if (this.keys.length > 0) return;
-    await this.draw();
-    await this.load();
+    if (this.keys.length === 0) {
+      await this.draw(this.database.shared, this.clock.now());
+      await this.load();
+    }
+    await this.reseal();
   }
 
   /** The key that signs now. */
   get current(): LoadedKey {
-    const [newest] = this.keys;
-    if (!newest) throw new Error('there is no signing key');
-    return newest;
+    this.refreshBehind();
+    const now = this.clock.now();
+    const key = this.liveAt(now).find(({ activatesAt }) => !now.isBefore(activatesAt));
+    if (!key) throw new Error('there is no signing key');
+    return key;
   }
 
-  /** The public key of this id; looks again in the database for one that another replica drew. */
+  /** The public key of this id, from when it is published until it is retired; looks again for one that another replica drew. */
   async publicKey(id: string): Promise<KeyObject | null> {
-    const known = this.keys.find((key) => key.id === id);
-    if (known) return known.publicKey;
-    if (!/^[\w-]{16}$/.test(id)) return null;
-    this.loading ??= this.load().finally(() => (this.loading = null));
-    await this.loading;
-    return this.keys.find((key) => key.id === id)?.publicKey ?? null;
+    this.refreshBehind();
+    const find = (): KeyObject | undefined => this.liveAt(this.clock.now()).find((key) => key.id === id)?.publicKey;
+    const known = find();
+    if (known || !/^[\w-]{16}$/.test(id)) return known ?? null;
+    await this.reload();
+    return find() ?? null;
   }
 
-  /** The key set of RFC 7517; it holds no private member. */
-  get jwks(): { keys: JsonWebKey[] } {
-    return { keys: this.keys.map(toJwk) };
+  /** The key set of RFC 7517, with keys that will sign soon; it holds no private member. */
+  async jwks(): Promise<{ keys: JsonWebKey[] }> {
+    if (this.isStale()) await this.reload();
+    return { keys: this.liveAt(this.clock.now()).map(toJwk) };
   }
 
   /** Signs text with the key that signs now: ES256, 64 bytes (RFC 7518 section 3.4). */
@@ -77,33 +90,64 @@ export class SigningKeys implements OnModuleInit {
     });
   }
 
-  private async draw(): Promise<void> {
+  /** Draws a key within a transaction; it is published at once and signs from the given time on. Returns its id. */
+  async draw(manager: EntityManager, activatesAt: Instant): Promise<string> {
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const id = randomBytes(12).toString('base64url');
     const [sealingKey] = this.ring.derive('signing-keys');
-    await this.database.shared.insert(SigningKey, {
+    await manager.insert(SigningKey, {
       id,
       algorithm: ALGORITHM,
       publicJwk: publicKey.export({ format: 'jwk' }),
       sealedPrivateKey: sealPrivateKey(sealingKey, privateKey, id),
       sealingKeyId: sealingKey.id,
       createdAt: this.clock.now(),
+      activatesAt,
     });
+    return id;
+  }
+
+  /** Looks the keys up now: what this process changed holds from the next request on. */
+  async reload(): Promise<void> {
+    this.loading ??= this.load().finally(() => (this.loading = null));
+    await this.loading;
+  }
+
+  private liveAt(now: Instant): readonly LoadedKey[] {
+    return this.keys.filter(({ retiredAt }) => retiredAt === null || now.isBefore(retiredAt));
+  }
+
+  private isStale(): boolean {
+    return this.loadedAt === null || this.clock.now().secondsSince(this.loadedAt) >= REFRESH_SECONDS;
+  }
+
+  /** Nobody waits for it: a key is published long before it signs. */
+  private refreshBehind(): void {
+    if (this.isStale()) this.reload().catch((error: unknown) => this.logger.warn(`Signing keys could not be looked up: ${String(error)}`));
   }
 
   private async load(): Promise<void> {
-    const rows = await this.database.shared.find(SigningKey, { where: { retiredAt: IsNull() }, order: { createdAt: 'DESC', id: 'ASC' } });
+    const at = this.clock.now();
+    const rows = await this.database.shared
+      .createQueryBuilder(SigningKey, 'k')
+      .where('k.retiredAt IS NULL OR k.retiredAt > :at', { at: at.toPostgres() })
+      .orderBy('k.activatesAt', 'DESC')
+      .addOrderBy('k.id', 'ASC')
+      .getMany();
     this.keys = rows.map((row) => this.open(row));
-    for (const row of rows) await this.reseal(row);
+    this.loadedAt = at;
   }
 
-  /** Keys move to the current secret key, so that a retired one can be taken away. */
-  private async reseal({ id, sealingKeyId }: SigningKey): Promise<void> {
+  /** Keys move to the current secret key, retired ones too, for they prove what they signed; then the old secret key can be taken away. */
+  private async reseal(): Promise<void> {
     const [current] = this.ring.derive('signing-keys');
-    const key = this.keys.find((loaded) => loaded.id === id);
-    if (!key || sealingKeyId === current.id) return;
-    const change = { sealedPrivateKey: sealPrivateKey(current, key.privateKey, id), sealingKeyId: current.id };
-    await this.database.shared.update(SigningKey, { id, sealingKeyId }, change);
+    for (const row of await this.database.shared.findBy(SigningKey, { sealingKeyId: Not(current.id) })) {
+      const key = this.openOrNull(row);
+      if (!key) continue;
+      const { id, sealingKeyId } = row;
+      const change = { sealedPrivateKey: sealPrivateKey(current, key.privateKey, id), sealingKeyId: current.id };
+      await this.database.shared.update(SigningKey, { id, sealingKeyId }, change);
+    }
   }
 
   private openOrNull(row: SigningKey): LoadedKey | null {
@@ -118,7 +162,8 @@ export class SigningKeys implements OnModuleInit {
     const sealingKey = this.ring.derive('signing-keys').find(({ id }) => id === row.sealingKeyId);
     if (!sealingKey) throw new Error('SECRET_KEY lacks the key that the signing keys in the database are sealed with: put the earlier one behind the current one');
     const privateKey = createPrivateKey({ key: unseal(sealingKey, row.sealedPrivateKey, row.id), format: 'der', type: 'pkcs8' });
-    return { id: row.id, privateKey, publicKey: createPublicKey(privateKey), publicJwk: row.publicJwk as JsonWebKey };
+    const { id, activatesAt, retiredAt } = row;
+    return { id, privateKey, publicKey: createPublicKey(privateKey), publicJwk: row.publicJwk as JsonWebKey, activatesAt, retiredAt };
   }
 }
 
