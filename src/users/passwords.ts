@@ -1,10 +1,6 @@
 import { createHash } from 'node:crypto';
 import bcrypt from 'bcrypt';
 
-/** Of a password somebody chooses; NIST SP 800-63B-4 section 3.1.1.2 asks for 15 characters. */
-export const PASSWORD_BYTES_MIN = 15;
-export const PASSWORD_BYTES_MAX = 1024;
-
 /** Hashes and checks passwords with bcrypt; at its cost of 12 that takes about 0.3 s. */
 export class Passwords {
   /** A hash of no password: comparing with it takes as long as with a real one. */

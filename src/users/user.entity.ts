@@ -8,6 +8,8 @@ export class User {
   @Column('text') emailCanonical!: string;
   @Column('text') name!: string;
   @Column('text', { select: false }) passwordHash!: string;
+  /** Another one after every change of the password. */
+  @Column('integer') passwordVersion!: number;
   @Column('timestamptz', { nullable: true }) disabledAt!: Instant | null;
   @Column('timestamptz') createdAt!: Instant;
   @Column('timestamptz') updatedAt!: Instant;

@@ -61,6 +61,8 @@ const replies: Replies = {
   'not-found': notFound,
   'conflict': ({ message }) => problem(409, message),
   'precondition-failed': ({ message }) => problem(412, message),
+  'policy-violated': ({ message, details }) => problem(403, message, { rules: details.rules }),
+  'idempotency-mismatch': ({ message }) => problem(422, message),
   'limit-exceeded': ({ message }) => problem(403, message),
   'rate-limited': ({ details }) => problem(429, 'Too Many Requests', {}, { 'retry-after': String(details.retryAfterSeconds) }),
   'unavailable': ({ details }) => problem(503, 'Service Unavailable', {}, { 'retry-after': String(details.retryAfterSeconds) }),
