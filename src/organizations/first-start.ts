@@ -1,8 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import { ConfigInvalid } from '../kernel/config.js';
 import { Conflict } from '../kernel/failure.js';
+import { faultOfPassword } from '../users/password-policy.js';
 import { UsersService } from '../users/users.service.js';
 import { OrganizationsService } from './organizations.service.js';
+
+const ORGANIZATION = { slug: 'default', name: 'Default' };
+const ADMINISTRATOR = 'Administrator';
 
 /** What an empty database begins with: the platform's organization and its administrator. */
 @Injectable()
@@ -12,16 +17,20 @@ export class FirstStart {
     private readonly organizations: OrganizationsService,
   ) {}
 
-  /** Returns the administrator's password when it was drawn here, to be printed once; null otherwise. */
+  /**
+   * Returns the administrator's password when it was drawn here, to be printed once; null otherwise. Throws
+   * `ConfigInvalid` for a given password that nobody may choose, where it would be used.
+   */
   async run(admin: { email: string; password: string | null }): Promise<string | null> {
     if (!(await this.users.isEmpty())) return null;
+    const fault = admin.password === null ? null : faultOfPassword(admin.password, { email: admin.email, names: [ADMINISTRATOR, ORGANIZATION.slug] });
+    if (fault) throw new ConfigInvalid([`ADMIN_PASSWORD ${fault}`]);
     const drawn = randomBytes(18).toString('base64url');
     try {
       await this.organizations.create({
-        slug: 'default',
-        name: 'Default',
+        ...ORGANIZATION,
         platform: true,
-        admin: { email: admin.email, name: 'Administrator', password: admin.password ?? drawn },
+        admin: { email: admin.email, name: ADMINISTRATOR, password: admin.password ?? drawn },
       });
     } catch (error) {
       // Another replica was first.

@@ -34,13 +34,13 @@ export class InvitationsController {
   @RequirePermission('invitation:write')
   @ApiOperation({
     summary: 'Invite somebody',
-    description: 'Good for a week and for one person; hand on the token. A second invitation to the same address takes the place of the first. Only a person can invite, and the invitation dies with what that person may do.',
+    description: 'Good for a week and for one person. Where a mail server is configured the link is mailed to them; otherwise hand on the link or the token. A second invitation to the same address takes the place of the first. Only a person can invite, and the invitation dies with what that person may do.',
   })
   @ApiCreatedResponse({ description: 'The invitation, and its token this once.', type: CreatedInvitation })
   @ApiProblems(400, 401, 403, 404, 409, 413, 415)
   async create(@CurrentPrincipal() principal: Principal, @Body() { email, role }: CreateInvitation): Promise<CreatedInvitation> {
-    const { invitation, secret } = await this.invitations.create(principal, { email, role });
-    return { ...toInvitation(invitation), token: secret };
+    const { invitation, secret, link } = await this.invitations.create(principal, { email, role });
+    return { ...toInvitation(invitation), token: secret, link };
   }
 
   @Post('accept')
@@ -50,7 +50,7 @@ export class InvitationsController {
     description: 'With the token of an invitation. Who has an account under the invited address shows its password; who has none sets one.',
   })
   @ApiCreatedResponse({ description: 'The new member; log in to go on.', type: JoinedMember })
-  @ApiProblems(400, 401, 409, 413, 415)
+  @ApiProblems(400, 401, 409, 413, 415, 429)
   async accept(@Body() { token, name, password }: AcceptInvitation, @Req() request: FastifyRequest): Promise<JoinedMember> {
     const { member, organization } = await this.acceptance.accept({ token, name, password }, originOf(request));
     return { ...toMember(member), organization: { id: organization.id, slug: organization.slug, name: organization.name } };

@@ -1,12 +1,9 @@
 import { ApiProperty } from '@nestjs/swagger';
+import { email } from '../kernel/http/email-rule.js';
 import { plainText } from '../kernel/http/plain-text.js';
-import { Satisfies, type Rule } from '../kernel/http/rule.js';
+import { Satisfies } from '../kernel/http/rule.js';
 import { MemberResource } from './members.dto.js';
 import { OrganizationRef, presentedPassword } from './session.dto.js';
-
-const text = plainText({ min: 3, max: 320 });
-const email: Rule = (value, body) =>
-  text(value, body) ?? (/^\s*[^\s@]+@[^\s@]+\s*$/.test(value as string) ? null : { rule: 'isEmail', message: 'must be an e-mail address' });
 
 export class CreateInvitation {
   @ApiProperty({ example: 'grace@acme.example' })
@@ -29,6 +26,7 @@ export class InvitationResource {
 
 export class CreatedInvitation extends InvitationResource {
   @ApiProperty({ example: 'inv_…', description: 'For the invited person alone. Works once, and is shown this once.' }) token!: string;
+  @ApiProperty({ example: 'http://127.0.0.1:3000/join#inv_…', description: 'A page that accepts it with the token.' }) link!: string;
 }
 
 export class InvitationPage {

@@ -7,20 +7,24 @@ import { Database, type Tenant } from '../kernel/database/database.js';
 import { Conflict, NotFound } from '../kernel/failure.js';
 import { isUuid, newId } from '../kernel/ids.js';
 import type { Instant } from '../kernel/instant.js';
+import { Mailer } from '../kernel/mail/mailer.js';
 import { toPage, type Cursor, type Page } from '../kernel/page.js';
+import { PublicUrl } from '../kernel/public-url.js';
 import { drawSecret, hasValidChecksum, SecretHasher } from '../tokens/token-secret.js';
 import { toCanonicalEmail } from '../users/users.service.js';
+import { invitationMail } from './invitation-mail.js';
 import { Invitation } from './invitation.entity.js';
 import { lockOrganization, TooMany } from './organization-lock.js';
 import { RolesService } from './roles.service.js';
 
 const INVITATION_PREFIX = 'inv_';
+export const JOIN_PAGE = 'join';
 const LIFETIME_SECONDS = 7 * 24 * 3600;
 const OPEN_MAX = 200;
 /** Guesses at the password of the person an invitation is for. */
 const ATTEMPTS_MAX = 10;
 
-export interface TakenInvitation {
+export interface PresentedInvitation {
   readonly organizationId: string;
   readonly id: string;
   readonly email: string;
@@ -36,6 +40,13 @@ export interface InvitationView {
   readonly expiresAt: Instant;
 }
 
+export interface CreatedInvitationView {
+  readonly invitation: InvitationView;
+  readonly secret: string;
+  /** Opens a page of ours that accepts it. */
+  readonly link: string;
+}
+
 /** People who may become members, and what they have to show for it: a secret that works once, and not for ever. */
 @Injectable()
 export class InvitationsService {
@@ -43,36 +54,23 @@ export class InvitationsService {
     private readonly database: Database,
     private readonly roles: RolesService,
     private readonly hasher: SecretHasher,
+    private readonly mailer: Mailer,
+    private readonly publicUrl: PublicUrl,
     private readonly audit: AuditLog,
     private readonly clock: Clock,
   ) {}
 
   /**
-   * Invites to no more than the inviter holds. The secret is in the answer and nowhere else. A further invitation to the
-   * same address takes the place of the one before. Says nothing of whether the person is known elsewhere.
+   * Invites to no more than the inviter holds. The secret is in the answer and, where mail is configured, in the mail to
+   * the invited address, and nowhere else. A further invitation to the same address takes the place of the one before.
+   * Says nothing of whether the person is known elsewhere.
    */
-  create(caller: Principal, { email, role: roleName }: { email: string; role: string }): Promise<{ invitation: InvitationView; secret: string }> {
-    const inviter = requireUser(caller);
-    return this.database.inOrganization(caller.organizationId, async (tenant) => {
-      await lockOrganization(tenant);
-      const role = await this.roles.getGrantable(tenant, caller, roleName);
-      const emailCanonical = toCanonicalEmail(email);
-      await this.requireNoMember(tenant, emailCanonical);
-      const { organizationId, manager } = tenant;
-      const now = this.clock.now();
-      for (const { id } of await this.listOpen(tenant, { emailCanonical, limit: 1 })) await this.revokeIn(tenant, caller, id, 'replaced');
-      if ((await this.countLive(tenant, now)) >= OPEN_MAX) throw new TooMany('invitation', OPEN_MAX);
-      const secret = drawSecret(INVITATION_PREFIX);
-      const { hash, pepperId } = this.hasher.hash(secret);
-      const invitation = { id: newId(), email: email.trim(), createdAt: now, expiresAt: now.plusSeconds(LIFETIME_SECONDS) };
-      await manager.insert(Invitation, { ...invitation, organizationId, emailCanonical, roleId: role.id, secretHash: hash, pepperId, createdBy: inviter.id });
-      await this.audit.append(tenant, caller.actor, {
-        action: 'invitation.created',
-        target: { kind: 'invitation', id: invitation.id },
-        details: { email: invitation.email, role: role.key, expiresAt: invitation.expiresAt },
-      });
-      return { invitation: { ...invitation, role: role.key, invitedBy: inviter.id }, secret };
-    });
+  async create(caller: Principal, wanted: { email: string; role: string }): Promise<CreatedInvitationView> {
+    const created = await this.database.inOrganization(caller.organizationId, (tenant) => this.createIn(tenant, caller, wanted));
+    const { email, expiresAt } = created.invitation;
+    const link = this.publicUrl.linkTo(JOIN_PAGE, created.secret);
+    this.mailer.send(invitationMail({ to: email, organization: caller.organization.name, link, expiresAt }));
+    return { ...created, link };
   }
 
   /** Those that are neither accepted nor withdrawn, newest first; one that has expired stays until it is. */
@@ -85,24 +83,23 @@ export class InvitationsService {
     return this.database.inOrganization(caller.organizationId, (tenant) => this.revokeIn(tenant, caller, id, 'withdrawn'));
   }
 
-  /**
-   * The open invitation that a secret belongs to, with one attempt at it taken: none is left after a few. Null for every
-   * secret that is worth nothing.
-   */
-  async take(secret: string): Promise<TakenInvitation | null> {
+  /** The invitation that a secret belongs to, be it open or not; null for every other text. */
+  async find(secret: string): Promise<PresentedInvitation | null> {
     if (!secret.startsWith(INVITATION_PREFIX) || !hasValidChecksum(secret)) return null;
     const hashes = this.hasher.hashes(secret);
     const found = await this.database.asHolder(hashes, (manager) => manager.findOneBy(Invitation, { secretHash: In([...hashes]) }));
-    if (!found) return null;
-    const { organizationId, id, email } = found;
-    const taken = await this.database.inOrganization(organizationId, async ({ manager }) => {
+    return found && { organizationId: found.organizationId, id: found.id, email: found.email };
+  }
+
+  /** Takes one of the few attempts at an open invitation; false where it is not open, or none is left. */
+  takeAttempt({ organizationId, id }: PresentedInvitation): Promise<boolean> {
+    return this.database.inOrganization(organizationId, async ({ manager }) => {
       const [, affected] = await manager.query<[unknown, number]>(
         `UPDATE invitations SET attempts = attempts + 1 WHERE organization_id = $1 AND id = $2 AND ${OPEN} AND expires_at > $3 AND attempts < $4`,
         [organizationId, id, this.clock.now().toPostgres(), ATTEMPTS_MAX],
       );
       return affected === 1;
     });
-    return taken ? { organizationId, id, email } : null;
   }
 
   /** Uses the invitation up; it names the role and the person who invited. Null where another did so first, or withdrew it. */
@@ -114,6 +111,28 @@ export class InvitationsService {
       [organizationId, id, now, userId],
     );
     return used ?? null;
+  }
+
+  private async createIn(tenant: Tenant, caller: Principal, { email, role: roleName }: { email: string; role: string }): Promise<{ invitation: InvitationView; secret: string }> {
+    const inviter = requireUser(caller);
+    await lockOrganization(tenant);
+    const role = await this.roles.getGrantable(tenant, caller, roleName);
+    const emailCanonical = toCanonicalEmail(email);
+    await this.requireNoMember(tenant, emailCanonical);
+    const { organizationId, manager } = tenant;
+    const now = this.clock.now();
+    for (const { id } of await this.listOpen(tenant, { emailCanonical, limit: 1 })) await this.revokeIn(tenant, caller, id, 'replaced');
+    if ((await this.countLive(tenant, now)) >= OPEN_MAX) throw new TooMany('invitation', OPEN_MAX);
+    const secret = drawSecret(INVITATION_PREFIX);
+    const { hash, pepperId } = this.hasher.hash(secret);
+    const invitation = { id: newId(), email: email.trim(), createdAt: now, expiresAt: now.plusSeconds(LIFETIME_SECONDS) };
+    await manager.insert(Invitation, { ...invitation, organizationId, emailCanonical, roleId: role.id, secretHash: hash, pepperId, createdBy: inviter.id });
+    await this.audit.append(tenant, caller.actor, {
+      action: 'invitation.created',
+      target: { kind: 'invitation', id: invitation.id },
+      details: { email: invitation.email, role: role.key, expiresAt: invitation.expiresAt },
+    });
+    return { invitation: { ...invitation, role: role.key, invitedBy: inviter.id }, secret };
   }
 
   private async revokeIn(tenant: Tenant, caller: Principal, id: string, reason: string): Promise<void> {

@@ -1,9 +1,12 @@
 import { Injectable } from '@nestjs/common';
+import { CredentialsInvalid } from '../access/authenticator.js';
+import { requireUser, type Principal } from '../access/principal.js';
 import { Sessions, type SessionTokens } from '../access/sessions.js';
-import { DomainError } from '../kernel/failure.js';
+import { DomainError, NotFound } from '../kernel/failure.js';
 import type { Origin } from '../kernel/origin.js';
-import { UsersService } from '../users/users.service.js';
-import { FailedLogins, type LoginFault } from './failed-logins.js';
+import { FailedLogins, type LoginFault } from '../users/failed-logins.js';
+import { LoginThrottle } from '../users/login-throttle.js';
+import { UsersService, type OwnOrganization } from '../users/users.service.js';
 
 /** One answer for every reason: who may enter where is not told to strangers. */
 export class LoginFailed extends DomainError<'credentials-invalid'> {
@@ -17,17 +20,46 @@ export class LoginService {
   constructor(
     private readonly users: UsersService,
     private readonly sessions: Sessions,
+    private readonly throttle: LoginThrottle,
     private readonly failures: FailedLogins,
   ) {}
 
-  /** Starts a session in the named organization (id or slug), or in the first one the person joined. */
+  /**
+   * Starts a session in the named organization (id or slug), or in the first one the person joined. Throws
+   * `TooManyAttempts` before it compares anything, and `LoginFailed`.
+   */
   async login({ email, password, organization }: { email: string; password: string; organization?: string }, origin: Origin): Promise<SessionTokens> {
+    const attempt = await this.throttle.admit({ email, organization }, origin);
     const person = await this.users.findByPassword(email, password);
     if (!person) throw await this.refusal({ email, organization }, 'credentials', origin);
-    const open = (await this.users.organizationsOf(person.id)).filter((own) => own.open);
-    const chosen = organization === undefined ? open[0] : open.find(({ id, slug }) => id === organization || slug === organization);
+    const chosen = await this.findOpen(person.id, organization);
     if (!chosen) throw await this.refusal({ email, organization }, 'organization', origin);
-    return this.sessions.start(chosen.id, person.id, origin);
+    const started = await this.sessions.start(chosen.id, person.id, origin, ({ manager }) => this.users.isStillCurrent(manager, person));
+    if (!started) throw await this.refusal({ email, organization }, 'credentials', origin);
+    await attempt.succeeded();
+    return started;
+  }
+
+  /**
+   * Ends this session and begins one in another organization (id or slug) that the person may enter. Throws `NotFound`
+   * for every other one, whether it exists or not, and `CredentialsInvalid` where the session has ended meanwhile.
+   */
+  async switch(caller: Principal, organization: string, origin: Origin): Promise<SessionTokens> {
+    const { id: userId } = requireUser(caller);
+    const { organizationId, sessionId, actor } = caller;
+    const chosen = await this.findOpen(userId, organization);
+    if (!chosen) throw new NotFound('organization', organization);
+    const moved = sessionId && (await this.sessions.move({ organizationId, id: sessionId, userId }, chosen.id, actor, origin, async ({ manager }) => {
+      const person = await this.users.find(manager, userId);
+      return person !== null && this.users.isStillCurrent(manager, person);
+    }));
+    if (!moved) throw new CredentialsInvalid('session');
+    return moved;
+  }
+
+  private async findOpen(userId: string, organization: string | undefined): Promise<OwnOrganization | undefined> {
+    const open = (await this.users.organizationsOf(userId)).filter((own) => own.open);
+    return organization === undefined ? open[0] : open.find(({ id, slug }) => id === organization || slug === organization);
   }
 
   private async refusal(attempt: { email: string; organization?: string }, fault: LoginFault, origin: Origin): Promise<LoginFailed> {

@@ -67,10 +67,19 @@ export class MembersService {
     return member;
   }
 
+  /** The member, whom nobody else changes until the transaction ends; where the caller may change them. */
+  async holdChangeable(tenant: Tenant, caller: Principal, id: string): Promise<{ before: MemberView; role: RoleRecord }> {
+    await lockOrganization(tenant);
+    const before = await this.getIn(tenant, id);
+    const role = await this.roles.hold(tenant, before.role);
+    await this.roles.requireCovered(tenant, caller, role);
+    return { before, role };
+  }
+
   /** What is left out stays. Who is disabled is kept out, with every token and session, until they are active again. */
   update(caller: Principal, id: string, change: MemberChange): Promise<MemberView> {
     return this.database.inOrganization(caller.organizationId, async (tenant) => {
-      const { before, role: current } = await this.lockChangeable(tenant, caller, id);
+      const { before, role: current } = await this.holdChangeable(tenant, caller, id);
       const role = change.role === undefined ? current : await this.roles.getGrantable(tenant, caller, change.role);
       const after = { role: role.key, status: change.status ?? before.status };
       const changed = difference<Pick<MemberView, 'role' | 'status'>>(before, after);
@@ -88,7 +97,7 @@ export class MembersService {
   /** Ends the person's tokens and sessions in the organization for good: whoever comes back begins afresh. */
   remove(caller: Principal, id: string): Promise<void> {
     return this.database.inOrganization(caller.organizationId, async (tenant) => {
-      const { before } = await this.lockChangeable(tenant, caller, id);
+      const { before } = await this.holdChangeable(tenant, caller, id);
       await this.requireOtherAdministrator(tenant, before);
       const { organizationId, manager } = tenant;
       const now = this.clock.now();
@@ -102,15 +111,6 @@ export class MembersService {
         details: { user: before.userId, role: before.role, tokensRevoked: ended.tokens, sessionsEnded: ended.sessions },
       });
     });
-  }
-
-  /** The member, whom nobody else changes until the transaction ends; where the caller may. */
-  private async lockChangeable(tenant: Tenant, caller: Principal, id: string): Promise<{ before: MemberView; role: RoleRecord }> {
-    await lockOrganization(tenant);
-    const before = await this.getIn(tenant, id);
-    const role = await this.roles.hold(tenant, before.role);
-    await this.roles.requireCovered(tenant, caller, role);
-    return { before, role };
   }
 
   /** Refuses to let go of the one member who still administers the organization. */

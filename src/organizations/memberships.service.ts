@@ -5,9 +5,9 @@ import { Sessions } from '../access/sessions.js';
 import type { Actor } from '../audit/actor.js';
 import { Clock } from '../kernel/clock.js';
 import { Database, type Tenant } from '../kernel/database/database.js';
-import { Conflict, NotFound } from '../kernel/failure.js';
+import { Conflict, DomainError, NotFound } from '../kernel/failure.js';
 import { newId } from '../kernel/ids.js';
-import type { Role } from '../tokens/permissions.js';
+import type { Permission, Role } from '../tokens/permissions.js';
 import { TokenEngine } from '../tokens/token-engine.js';
 import type { Person } from '../users/users.service.js';
 import { Membership } from './membership.entity.js';
@@ -42,9 +42,9 @@ export class MembershipsService {
     return entered.id;
   }
 
-  /** Ends every token and session that the person has in the organization. */
+  /** Ends every token and session that the person has in the organization. Tokens that belong to no person outlive them. */
   async endAllOf(tenant: Tenant, userId: string, actor: Actor, reason: string): Promise<{ tokens: number; sessions: number }> {
-    const tokens = await this.tokens.revokeAllIn(tenant, actor, { userId }, reason);
+    const tokens = await this.tokens.revokeAllIn(tenant, actor, { userId }, reason, { descendants: 'live-on' });
     return { tokens, sessions: await this.sessions.endAllIn(tenant, userId, actor, reason) };
   }
 
@@ -71,6 +71,30 @@ export class MembershipsService {
       [organizationId, userId],
     );
     return role ?? null;
+  }
+
+  /** False where the person is not active any more, lacks the permission, or holds less than the role (its id) allows. */
+  async couldGive(tenant: Tenant, userId: string, permission: Permission, roleId: string): Promise<boolean> {
+    const { organizationId, manager } = tenant;
+    const role = await this.activeRoleOf(tenant, userId);
+    const [organization] = await manager.query<{ platform: boolean }[]>('SELECT platform FROM organizations WHERE id = $1 AND organization_stopped_at(id) IS NULL', [organizationId]);
+    if (!role || !organization) return false;
+    const giver = await this.roles.heldBy(tenant, role, organization.platform);
+    if (!giver.permissions.has(permission)) return false;
+    try {
+      await this.roles.getGrantable(tenant, giver, roleId);
+      return true;
+    } catch (error) {
+      if (error instanceof DomainError) return false;
+      throw error;
+    }
+  }
+
+  /** False where the first person could not change the second one's membership, or there is none. */
+  async couldChange(tenant: Tenant, userId: string, otherUserId: string): Promise<boolean> {
+    const { organizationId, manager } = tenant;
+    const membership = await manager.findOneBy(Membership, { organizationId, userId: otherUserId, removedAt: IsNull() });
+    return membership !== null && this.couldGive(tenant, userId, 'member:write', membership.roleId);
   }
 
   /** Those of these people who are or were members, by their id. */

@@ -9,9 +9,9 @@ export async function lockOrganization({ organizationId, manager }: Tenant): Pro
   await manager.query('SELECT FROM organizations WHERE id = $1 FOR NO KEY UPDATE', [organizationId]);
 }
 
-/** There are as many of something as there may be. */
+/** There are as many of something as there may be; `resource` is one of them, in a word that takes an s. */
 export class TooMany extends DomainError<'limit-exceeded'> {
   constructor(resource: string, limit: number) {
-    super('limit-exceeded', `There may be no more than ${limit}.`, { resource, limit });
+    super('limit-exceeded', `There may be no more than ${limit} ${resource}s.`, { resource, limit });
   }
 }

@@ -10,6 +10,8 @@ export class Organization {
   @Column('text') name!: string;
   @Column('boolean') platform!: boolean;
   @Column('timestamptz', { nullable: true }) suspendedAt!: Instant | null;
+  /** By the organization it belongs to, not by the operator. */
+  @Column('boolean', { default: false }) suspendedByParent!: boolean;
   @Column('timestamptz') createdAt!: Instant;
   @Column('timestamptz') updatedAt!: Instant;
   /** It stays known, with its slug; nobody acts in it any more. */

@@ -25,6 +25,14 @@ export interface OrganizationView {
   readonly name: string;
 }
 
+/** What a new organization is. */
+export interface Founding {
+  readonly slug: string;
+  readonly name: string;
+  readonly parentId?: string;
+  readonly platform?: boolean;
+}
+
 /** Tenants and who belongs to them. */
 @Injectable()
 export class OrganizationsService {
@@ -38,18 +46,14 @@ export class OrganizationsService {
     private readonly clock: Clock,
   ) {}
 
-  /** Founds an organization with its roles, its first project and its first administrator, whole or not at all. */
+  /** An organization with its first administrator, a new person; whole or not at all. */
   async create({ slug, name, platform = false, admin }: NewOrganization, actor: Actor = SYSTEM): Promise<{ organization: OrganizationView; admin: Person }> {
     const organization = { id: newId(), slug, name };
     const createAdmin = await this.users.prepare(admin);
     try {
       return await this.database.inOrganization(organization.id, async (tenant) => {
-        const now = this.clock.now();
-        await tenant.manager.insert(Organization, { ...organization, platform, createdAt: now, updatedAt: now });
-        await this.roles.createBuiltIn(tenant);
         const person = await createAdmin(tenant.manager);
-        await this.addMember(tenant, person.id, 'ADMIN', actor);
-        await this.projects.createIn(tenant, { key: 'default', name: 'Default' });
+        await this.foundIn(tenant, { slug, name, platform }, person.id, actor);
         await this.audit.append(tenant, actor, {
           action: 'organization.created',
           target: { kind: 'organization', id: organization.id },
@@ -61,6 +65,15 @@ export class OrganizationsService {
       if (isUniqueViolation(error)) throw new Conflict('organization', 'taken', 'The slug or the e-mail address is taken.');
       throw error;
     }
+  }
+
+  /** The organization of this transaction, with its roles, its first project and, where there is one, its administrator. Records nothing. */
+  async foundIn(tenant: Tenant, { slug, name, parentId, platform = false }: Founding, administratorId: string | null, actor: Actor = SYSTEM): Promise<void> {
+    const now = this.clock.now();
+    await tenant.manager.insert(Organization, { id: tenant.organizationId, slug, name, parentId, platform, createdAt: now, updatedAt: now });
+    await this.roles.createBuiltIn(tenant);
+    if (administratorId !== null) await this.addMember(tenant, administratorId, 'ADMIN', actor);
+    await this.projects.createIn(tenant, { key: 'default', name: 'Default' });
   }
 
   /** Throws `Conflict` for a person who is a member already. */

@@ -7,7 +7,7 @@ import { Sessions, type SessionTokens } from '../access/sessions.js';
 import { ApiProblems } from '../kernel/http/document.js';
 import { originOf } from '../kernel/http/request.js';
 import { LoginService } from './login.service.js';
-import { Login, Me, Refresh, SessionStarted } from './session.dto.js';
+import { Login, Me, Refresh, SessionStarted, Switch } from './session.dto.js';
 
 @ApiTags('Sessions')
 @Controller('auth')
@@ -22,7 +22,7 @@ export class SessionController {
   @Public()
   @ApiOperation({ summary: 'Log in with e-mail address and password' })
   @ApiOkResponse({ description: 'The session has started.', type: SessionStarted })
-  @ApiProblems(400, 401, 413, 415)
+  @ApiProblems(400, 401, 413, 415, 429)
   async login(@Body() body: Login, @Req() request: FastifyRequest): Promise<SessionStarted> {
     return toSessionStarted(await this.logins.login(body, originOf(request)));
   }
@@ -35,6 +35,19 @@ export class SessionController {
   @ApiProblems(400, 401, 413, 415)
   async refresh(@Body() body: Refresh, @Req() request: FastifyRequest): Promise<SessionStarted> {
     return toSessionStarted(await this.sessions.refresh(body.refresh_token, originOf(request)));
+  }
+
+  @Post('switch')
+  @HttpCode(200)
+  @RequirePermission('profile:read', { credential: 'session' })
+  @ApiOperation({
+    summary: 'Go on in another organization of yours',
+    description: 'This session ends at once, and another one starts there, which ends no later than this one would have. To be in several at once, log in to each.',
+  })
+  @ApiOkResponse({ description: 'The session there has started.', type: SessionStarted })
+  @ApiProblems(400, 401, 403, 404, 413, 415)
+  async switch(@CurrentPrincipal() principal: Principal, @Body() { organization }: Switch, @Req() request: FastifyRequest): Promise<SessionStarted> {
+    return toSessionStarted(await this.logins.switch(principal, organization, originOf(request)));
   }
 
   @Post('logout')

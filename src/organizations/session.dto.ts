@@ -1,13 +1,13 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { plainText } from '../kernel/http/plain-text.js';
 import { Satisfies, type Rule } from '../kernel/http/rule.js';
-
-const PASSWORD_BYTES_MAX = 1024;
+import { PASSWORD_BYTES_MAX } from '../users/password-policy.js';
 
 /** Any characters: a password is compared, never shown or stored. */
 export const presentedPassword: Rule = (value) => {
   if (typeof value !== 'string' || value === '') return { rule: 'isString', message: 'must be a non-empty string', value: undefined };
-  return Buffer.byteLength(value) > PASSWORD_BYTES_MAX ? { rule: 'length', message: 'must have at most 1024 bytes', value: undefined } : null;
+  const bytes = Buffer.byteLength(value.normalize('NFC'));
+  return bytes > PASSWORD_BYTES_MAX ? { rule: 'length', message: `must have at most ${PASSWORD_BYTES_MAX} bytes`, value: undefined } : null;
 };
 
 export class Login {
@@ -28,6 +28,12 @@ export class Refresh {
   @ApiProperty({ example: 'rft_…' })
   @Satisfies(plainText({ min: 1, max: 4096 }))
   refresh_token!: string;
+}
+
+export class Switch {
+  @ApiProperty({ example: 'default', description: 'Slug or id of an organization you belong to.' })
+  @Satisfies(plainText({ min: 1, max: 255 }))
+  organization!: string;
 }
 
 export class OrganizationRef {

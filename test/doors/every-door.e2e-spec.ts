@@ -84,6 +84,21 @@ describe.each(DOORS_UNDER_TEST)('at the $name door', (door) => {
     expect(await introspect(fresh, secret)).toEqual({ active: false });
   });
 
+  it('says when the token ends on every answer to a call made with it, be it a refusal, and nothing of what does not end', async () => {
+    const end = '2031-05-05T12:10:00.000000Z';
+    const { clock } = await theApp();
+    clock.set('2031-05-05T12:00:00Z');
+    const fresh = (await call('POST', '/auth/login', { body: { email: tenant.admin.email, password: tenant.admin.password } })).body.access_token;
+    const { secret } = await mint(door, { ...tenant, admin: { ...tenant.admin, session: fresh } }, { expiresAt: end, ttlSeconds: 600 });
+    const creationPath = await door.creationPath({ ...tenant, admin: { ...tenant.admin, session: fresh } });
+    for (const answer of [await call('POST', creationPath, { as: secret, body: door.body() }), await call('GET', '/auth/me', { as: secret }), await call('POST', '/v1/invitations', { as: secret, body: {} })]) {
+      expect([answer.status, answer.headers['token-expires-at']]).toEqual([answer.status, end]);
+    }
+    expect((await call('GET', '/auth/me', { as: fresh })).headers).not.toHaveProperty('token-expires-at');
+    const endless = await call('POST', '/auth/v1/method/token', { as: fresh, body: { name: 'endless' } });
+    expect((await call('GET', '/auth/me', { as: endless.body.clientToken })).headers).not.toHaveProperty('token-expires-at');
+  });
+
   it('answers in its own dialect without a credential, with a wrong one and without the permission, and stores nothing', async () => {
     const path = await door.creationPath(tenant);
     const before = await tokensStored();

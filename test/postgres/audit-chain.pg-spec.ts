@@ -211,7 +211,7 @@ describe('what the owner of the database does to a record is found and named:', 
     const organization = await aRecord();
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     await tamper(async (client) => {
-      await client.query(`INSERT INTO signing_keys VALUES ('the-owners-key-1', 'ES256', $1, '\\x00', 'x', now(), now())`, [JSON.stringify(publicKey.export({ format: 'jwk' }))]);
+      await client.query(`INSERT INTO signing_keys VALUES ('the-owners-key-1', 'ES256', $1, '\\x00', 'x', now(), now(), now())`, [JSON.stringify(publicKey.export({ format: 'jwk' }))]);
       await client.query(`UPDATE audit_events SET action = 'nothing.happened' WHERE id = ${eventAt(1)}`, [organization.id]);
       let hash = CHAIN_START;
       const lines = linesOf(organization.before);
