@@ -14,7 +14,7 @@ import { ClientSecret } from './login-settings.entity.js';
 import { MachineIdentitiesService } from './machine-identities.service.js';
 import { UniversalAuthService } from './universal-auth.service.js';
 
-const CLIENT_SECRET_PREFIX = 'ics_';
+export const CLIENT_SECRET_PREFIX = 'ics_';
 /** The look and four random characters: enough to tell secrets apart, and nothing an attacker could use. */
 const SHOWN_LENGTH = CLIENT_SECRET_PREFIX.length + 4;
 

@@ -7,7 +7,7 @@ import { Conflict } from '../kernel/failure.js';
 import { isUuid } from '../kernel/ids.js';
 import type { Origin } from '../kernel/origin.js';
 import { SubOrganizations } from '../organizations/sub-organizations.service.js';
-import { requireGrantable } from '../tokens/permissions.js';
+import { requireGrantable, requireHeld } from '../tokens/permissions.js';
 import { TokenEngine } from '../tokens/token-engine.js';
 import type { TokenFilter } from '../tokens/token-filter.js';
 import { TokenRenewal } from '../tokens/token-renewal.js';
@@ -32,6 +32,8 @@ export interface IdentityTokenGrant extends IdentityTokenRequest {
   readonly settings: AccessTokenSettings;
   readonly periodSeconds?: number;
   readonly clientSecretId?: string;
+  /** What it may do, within what the identity may; left out, whatever the identity may do at the time of use. */
+  readonly permissions?: readonly string[];
 }
 
 const MINTED: TokenFilter = { kind: 'machine-identity', clientSecretId: null };
@@ -63,20 +65,23 @@ export class IdentityTokensService {
 
   /** The same for whoever has been found worthy of it, within a transaction of the identity's organization. */
   async grantIn(tenant: Tenant, caller: Caller, identityId: string, grant: IdentityTokenGrant): Promise<MintedToken> {
-    const { name, subOrganization, method, settings, periodSeconds = 0, clientSecretId } = grant;
+    const { name, subOrganization, method, settings, periodSeconds = 0, clientSecretId, permissions } = grant;
     const where = subOrganization === undefined ? null : await this.admissions.resolve(tenant, identityId, subOrganization);
     if (where && method === 'token-auth') requireGrantable(caller, where.patterns, where.known);
     const { organizationId, manager } = tenant;
     const home = (await this.subOrganizations.isOne(tenant)) ? organizationId : null;
     await manager.update(MachineIdentity, { organizationId, id: identityId }, { lastLoginAt: this.clock.now(), lastLoginMethod: method });
-    return this.engine.mintIn(tenant, caller, {
+    if (permissions) requireHeld(await this.identities.permissionsAt(tenant, identityId, where), permissions);
+    const holder = permissions ? { ...caller, permissions: new Set(permissions) } : caller;
+    return this.engine.mintIn(tenant, holder, {
       kind: 'machine-identity',
       owner: { identityId },
       secretPrefix: IDENTITY_TOKEN_PREFIX,
       name: name ?? null,
-      permissions: 'owner',
+      permissions: permissions ?? 'owner',
       clientSecretId,
       subOrganizationId: where?.subOrganizationId ?? null,
+      ownerAddresses: settings.trustedAddresses,
       ...toTokenLife(settings, periodSeconds),
       attributes: { ...(home && { subOrganizationId: home }), ...(periodSeconds > 0 && { periodSeconds }) },
     });
@@ -122,7 +127,8 @@ export class IdentityTokensService {
 
   /** Ends the token whose secret this is, at the wish of whoever holds it; ending it again changes nothing. */
   async revokeBySecret(secret: string, origin: Origin): Promise<void> {
-    const { keptIn, tokenId, kind, ownerId } = await this.locate(secret);
+    const { keptIn, tokenId, kind, ownerId, inForce } = await this.locate(secret);
+    if (!inForce) throw new CredentialsInvalid('expired');
     const holder: Caller = {
       organizationId: keptIn,
       actor: { kind, id: ownerId, credential: { kind: 'token', id: tokenId }, origin },

@@ -54,6 +54,21 @@ export class ClientSecret {
   @Column('uuid', { nullable: true }) revokedBy!: string | null;
 }
 
+/** A public key the machine proves itself with; the private half is nowhere but with the machine. */
+@Entity('client_keys')
+export class ClientKey {
+  @Column('uuid') organizationId!: string;
+  @PrimaryColumn('uuid') id!: string;
+  @Column('uuid') settingsId!: string;
+  @Column('text') name!: string;
+  @Column('text') thumbprint!: string;
+  @Column('text') algorithm!: string;
+  @Column('jsonb') publicJwk!: object;
+  @Column('timestamptz', { nullable: true }) expiresAt!: Instant | null;
+  @Column('timestamptz') createdAt!: Instant;
+  @Column('timestamptz', { nullable: true }) lastUsedAt!: Instant | null;
+}
+
 /** Failed logins of a client from one source. */
 @Entity('client_lockouts')
 export class ClientLockout {

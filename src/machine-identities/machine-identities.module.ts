@@ -2,6 +2,9 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { OrganizationsModule } from '../organizations/organizations.module.js';
 import { AdmissionsService } from './admissions.service.js';
+import { ClientAssertions } from './client-assertions.js';
+import { ClientKeysController } from './client-keys.controller.js';
+import { ClientKeysService } from './client-keys.service.js';
 import { ClientLockouts } from './client-lockouts.js';
 import { ClientLoginService } from './client-login.service.js';
 import { ClientSecretsService } from './client-secrets.service.js';
@@ -11,19 +14,20 @@ import { InfisicalTokenAuthController } from './door/infisical-token-auth.contro
 import { InfisicalUniversalAuthController } from './door/infisical-universal-auth.controller.js';
 import { IdentityQueries } from './identity-queries.js';
 import { IdentityTokensService } from './identity-tokens.service.js';
-import { ClientLockout, ClientSecret, TokenAuthSettings, UniversalAuthSettings } from './login-settings.entity.js';
+import { ClientKey, ClientLockout, ClientSecret, TokenAuthSettings, UniversalAuthSettings } from './login-settings.entity.js';
 import { MachineIdentitiesController } from './machine-identities.controller.js';
 import { MachineIdentitiesService } from './machine-identities.service.js';
 import { IdentityAdmission, MachineIdentity, MachineIdentityMetadata } from './machine-identity.entity.js';
 import { TokenAuthService } from './token-auth.service.js';
 import { UniversalAuthService } from './universal-auth.service.js';
 
-const ENTITIES = [MachineIdentity, MachineIdentityMetadata, IdentityAdmission, TokenAuthSettings, UniversalAuthSettings, ClientSecret, ClientLockout];
+const ENTITIES = [MachineIdentity, MachineIdentityMetadata, IdentityAdmission, TokenAuthSettings, UniversalAuthSettings, ClientSecret, ClientKey, ClientLockout];
 
 @Module({
   imports: [OrganizationsModule, TypeOrmModule.forFeature(ENTITIES)],
   controllers: [
     MachineIdentitiesController,
+    ClientKeysController,
     InfisicalIdentitiesController,
     InfisicalTokenAuthController,
     InfisicalUniversalAuthController,
@@ -31,6 +35,8 @@ const ENTITIES = [MachineIdentity, MachineIdentityMetadata, IdentityAdmission, T
   ],
   providers: [
     AdmissionsService,
+    ClientAssertions,
+    ClientKeysService,
     ClientLockouts,
     ClientLoginService,
     ClientSecretsService,

@@ -8,6 +8,7 @@ import { Conflict, DomainError, NotFound } from '../kernel/failure.js';
 import { isUuid, newId } from '../kernel/ids.js';
 import { toPage, type Cursor, type Page } from '../kernel/page.js';
 import { RolesService, type RoleView } from '../organizations/roles.service.js';
+import { expand } from '../tokens/permission-pattern.js';
 import { TokenEngine } from '../tokens/token-engine.js';
 import type { Caller } from '../tokens/token.js';
 import { IdentityQueries, type IdentityRow, type IdentitySearch } from './identity-queries.js';
@@ -129,6 +130,16 @@ export class MachineIdentitiesService {
   /** Refuses a caller who holds less than the machine identity (`PermissionExceeded` names what is missing). */
   async requireCovered(tenant: Tenant, caller: Principal, { roleId }: Pick<MachineIdentity, 'roleId'>): Promise<void> {
     if (roleId !== null) await this.roles.getGrantable(tenant, caller, roleId);
+  }
+
+  /** What the identity may do: where it is asked to act, or at home. */
+  async permissionsAt(tenant: Tenant, id: string, where: { readonly patterns: readonly string[]; readonly known: ReadonlySet<string> } | null): Promise<ReadonlySet<string>> {
+    if (where) return expand(where.patterns, where.known);
+    const { roleId } = await this.requireIn(tenant, id);
+    if (roleId === null) return new Set();
+    const { organizationId, manager } = tenant;
+    const [organization] = await manager.query<{ platform: boolean }[]>('SELECT platform FROM organizations WHERE id = $1', [organizationId]);
+    return this.roles.permissionsOf(tenant, roleId, organization?.platform === true);
   }
 
   private async roleToGive(tenant: Tenant, caller: Principal, roleKey: string | null): Promise<string | null> {

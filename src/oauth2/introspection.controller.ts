@@ -46,8 +46,8 @@ export class IntrospectionController {
   @ApiProblems(401, 413, 415)
   async revoke(@CurrentPrincipal() principal: Principal, @Body() { token }: PresentedToken): Promise<object> {
     const found = await this.verifier.locate(token);
-    // The secret in hand opens the token whatever projects the caller is limited to.
-    if (found && [found.organizationId, found.keptIn].includes(principal.organizationId)) {
+    // The secret in hand, as long as it is one the token has, opens the token whatever projects the caller is limited to.
+    if (found?.inForce && [found.organizationId, found.keptIn].includes(principal.organizationId)) {
       await this.tokens.revoke({ ...principal, organizationId: found.keptIn, projects: 'all' }, found.tokenId);
     }
     return {};

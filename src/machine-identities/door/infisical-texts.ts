@@ -10,6 +10,7 @@ const NOTHING_ALLOWED = 'You are not allowed to access this resource';
 const UNAUTHORIZED: Readonly<Record<string, string>> = {
   'unknown': 'No identity access token found',
   'expired': 'Your token has expired. Please re-authenticate.',
+  'replaced': 'Your token has expired. Please re-authenticate.',
   'revoked': 'Failed to authorize: token has been revoked',
   'owner-gone': 'Failed to authorize: Identity is not a member of the organization',
   'owner-disabled': 'Failed to authorize: Identity organization membership is inactive',

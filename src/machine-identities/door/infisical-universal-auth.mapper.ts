@@ -62,7 +62,7 @@ export function toUniversalAuthAnswer(settings: UniversalAuthView): InfisicalUni
 }
 
 export function toCredentials({ clientId, clientSecret, organizationSlug }: InfisicalLogin): ClientCredentials {
-  return { clientId: clientId.trim(), clientSecret: clientSecret.trim(), subOrganization: toSlug(organizationSlug) };
+  return { clientId: clientId.trim(), proof: { secret: clientSecret.trim() }, subOrganization: toSlug(organizationSlug) };
 }
 
 export function toNewClientSecret({ description = '', numUsesLimit = 0, ttl = 0 }: InfisicalCreateClientSecret): NewClientSecret {
