@@ -4,17 +4,20 @@ const layers = [
   'audit',
   'tokens',
   'access',
+  'idempotency',
   'users',
   'projects',
   'organizations',
+  'credentials',
   'machine-identities',
   'auth-methods',
   'oauth2',
   'inventory',
   'audit-trail',
+  'notices',
   'operations',
 ];
-const features = layers.slice(4).join('|');
+const features = layers.slice(layers.indexOf('users')).join('|');
 
 module.exports = {
   forbidden: [

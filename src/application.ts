@@ -4,8 +4,9 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { LogController, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { DataSource } from 'typeorm';
 import { AppModule, openDoors, type Foundations } from './app.module.js';
+import { Background } from './kernel/background.js';
 import { Clock } from './kernel/clock.js';
-import type { Config } from './kernel/config.js';
+import { TOKEN_RETENTION_DAYS, type Config } from './kernel/config.js';
 import { isolationFaults } from './kernel/database/isolation-check.js';
 import type { OpenDatabase } from './kernel/database/open-database.js';
 import { DialectFilter } from './kernel/http/dialect.filter.js';
@@ -13,32 +14,42 @@ import { FailureWitness } from './kernel/http/failure-witness.js';
 import { prepareIntake } from './kernel/http/intake.js';
 import { NestLog } from './kernel/http/nest-log.js';
 import { logRequests } from './kernel/http/request-log.js';
+import { keepLimits } from './kernel/http/route-limits.js';
 import { RouteTable } from './kernel/http/route-table.js';
 import { KeyRing } from './kernel/key-ring.js';
+import { Mailer } from './kernel/mail/mailer.js';
+import { OutgoingAddresses } from './kernel/outgoing-addresses.js';
 import { PublicUrl } from './kernel/public-url.js';
+import { Retention } from './kernel/retention.js';
 import { serveDocument } from './openapi.js';
 
 /** A secret may stand in a path; the longest of them must fit (an Unleash secret with a project key of 100). */
 const PATH_PARAMETER_LENGTH_MAX = 1024;
 
 export interface ApplicationParts {
-  readonly config: Pick<Config, 'logLevel' | 'publicUrl' | 'trustedProxies'>;
+  readonly config: Pick<Config, 'logLevel' | 'publicUrl' | 'trustedProxies'> & Partial<Pick<Config, 'mail' | 'redisUrl' | 'tokenRetentionDays' | 'webhookAllowedAddresses'>>;
   readonly secretKeys: readonly string[];
   readonly database: OpenDatabase;
   readonly clock?: Clock;
   /** Where log lines go; standard output where left out. */
   readonly logTo?: NodeJS.WritableStream;
+  /** False keeps upkeep and deliveries from running by themselves: a test asks for them, at the time that it has set. */
+  readonly background?: boolean;
 }
 
 /** The whole application, ready to listen or to be asked in-process. Refuses a database that would not keep tenants apart. */
-export async function createApplication({ config, secretKeys, database, clock = new Clock(), logTo }: ApplicationParts): Promise<NestFastifyApplication> {
+export async function createApplication({ config, secretKeys, database, clock = new Clock(), logTo, background = true }: ApplicationParts): Promise<NestFastifyApplication> {
   const foundations: Foundations = {
     database,
     keys: new KeyRing(secretKeys),
     publicUrl: new PublicUrl(config.publicUrl),
+    mailer: new Mailer(config.mail ?? null),
     clock,
     routes: new RouteTable(),
     doors: openDoors(),
+    retention: new Retention(config.tokenRetentionDays ?? TOKEN_RETENTION_DAYS),
+    outgoing: new OutgoingAddresses(config.webhookAllowedAddresses ?? []),
+    background: new Background(background),
   };
   let filter: DialectFilter | null = null;
   const adapter = new FastifyAdapter({
@@ -53,6 +64,7 @@ export async function createApplication({ config, secretKeys, database, clock = 
   foundations.routes.watch(server);
   prepareIntake(server, foundations.doors);
   logRequests(server);
+  await keepLimits(server, config.redisUrl ?? null);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.on(foundations), adapter, {
     bodyParser: false,
     abortOnError: false,
