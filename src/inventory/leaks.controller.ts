@@ -26,7 +26,7 @@ export class LeaksController {
   @Limits({ requestsPerMinute: 60, bodyBytes: BODY_BYTES_MAX })
   @ApiOperation({
     summary: 'Report secrets that stand where others can read them',
-    description: 'Open to anyone who found one, up to 1,000 at once. Tokens among them are revoked, or flagged where their organization wants that, and their owners are told. The answer is the same whatever the strings are.',
+    description: 'Open to anyone who found one, up to 1,000 at once. Tokens among them are revoked, and webhooks for `token.exposed` are called. The answer is the same whatever the strings are.',
   })
   @ApiAcceptedResponse({ description: 'All of it was dealt with.', type: LeakReceipt })
   @ApiProblems(400, 413, 415, 429)

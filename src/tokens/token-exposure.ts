@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Actor } from '../audit/actor.js';
 import { AuditLog } from '../audit/audit-log.js';
 import { Clock } from '../kernel/clock.js';
-import { Database, type Tenant } from '../kernel/database/database.js';
+import { Database } from '../kernel/database/database.js';
 import type { Origin } from '../kernel/origin.js';
 import { ApiTokenRepository } from './api-token.repository.js';
 import type { Permission } from './permissions.js';
@@ -22,7 +22,7 @@ export interface FoundSecret {
 
 const PUBLIC_BY_NATURE: Permission = 'project:frontend:read';
 
-/** Ends tokens whose secrets have leaked, or flags them where their organization wants that. */
+/** Ends tokens whose secrets have leaked. */
 @Injectable()
 export class TokenExposure {
   constructor(
@@ -55,7 +55,7 @@ export class TokenExposure {
       const token = await this.tokens.find(tenant, 'all', tokenId, {}, now);
       if (!token || token.exposedAt !== null || isPublic(token)) return;
       const target = { kind: 'token', id: tokenId };
-      const revokes = token.revokedAt === null && (await this.endsExposed(tenant));
+      const revokes = token.revokedAt === null;
       await this.tokens.markExposed(tenant, tokenId, now);
       // An address may hold the very secret.
       const where = url?.replaceAll(secret, '…') ?? null;
@@ -63,11 +63,6 @@ export class TokenExposure {
       if (!revokes) return;
       await this.ends.endIn(tenant, reporter, [tokenId], { reason: COMPROMISED });
     });
-  }
-
-  private endsExposed(tenant: Tenant): Promise<boolean> {
-    void tenant;
-    return Promise.resolve(true);
   }
 }
 
