@@ -7,6 +7,7 @@ import { Clock } from '../kernel/clock.js';
 import { ApiProblems } from '../kernel/http/document.js';
 import { matches, toEntityTag } from '../kernel/http/entity-tag.js';
 import { PreconditionFailed } from '../organizations/precondition-failed.js';
+import { limitOf } from '../kernel/http/page-query.js';
 import { TokenEngine } from '../tokens/token-engine.js';
 import { TokenInventory } from '../tokens/token-inventory.js';
 import { TokenNarrowing } from '../tokens/token-narrowing.js';
@@ -16,7 +17,6 @@ import { InventoryPage, InventoryToken, LookupRequest, TokenQuery } from './inve
 import { toChange, toInventoryToken, toSort, toTokenFilter } from './inventory.mapper.js';
 import { ChangeToken } from './token-change.dto.js';
 
-const LIMIT_DEFAULT = 50;
 const ETAG = { ETag: { description: 'Names this state of the token, for If-Match. Being used does not change it.', schema: { type: 'string' } } };
 const IF_MATCH = { name: 'If-Match', required: false, description: 'ETag of the token as it was read; where it has changed since, nothing is done.' };
 
@@ -40,7 +40,7 @@ export class InventoryController {
   @ApiProblems(400, 401, 403)
   async list(@CurrentPrincipal() principal: Principal, @Query() query: TokenQuery): Promise<InventoryPage> {
     const sort = toSort(query);
-    const paging = { sort, limit: Number(query.limit ?? LIMIT_DEFAULT), after: readCursor(sort, query.cursor) };
+    const paging = { sort, limit: limitOf(query), after: readCursor(sort, query.cursor) };
     const { tokens, next, total } = await this.inventory.page(principal, toTokenFilter(query), paging, query.total === 'true');
     const now = this.clock.now();
     return { data: tokens.map((token) => toInventoryToken(token, now)), next_cursor: toCursor(sort, next), ...(total !== null && { total }) };

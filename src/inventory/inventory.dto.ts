@@ -1,12 +1,10 @@
 import { ApiProperty } from '@nestjs/swagger';
+import { pageLimit } from '../kernel/http/page-query.js';
 import { plainText } from '../kernel/http/plain-text.js';
-import { Satisfies, type Rule } from '../kernel/http/rule.js';
+import { Satisfies } from '../kernel/http/rule.js';
 import { TOKEN_KINDS, TOKEN_STATES, type TokenKind, type TokenMetadata, type TokenState } from '../tokens/token.js';
 import { CURSOR_LENGTH_MAX } from './inventory-cursor.js';
 import { InventoryFilter, oneOf } from './token-filter.dto.js';
-
-const limit: Rule = (value) =>
-  value === undefined || (typeof value === 'string' && /^([1-9]\d?|100)$/.test(value)) ? null : { rule: 'limit', message: 'must be a whole number from 1 to 100' };
 
 export const SORTS = ['created_at', 'expires_at', 'last_used_at', 'name'] as const;
 const DIRECTIONS = ['asc', 'desc'] as const;
@@ -26,7 +24,7 @@ export class TokenQuery extends InventoryFilter {
   total?: (typeof YES_NO)[number];
 
   @ApiProperty({ required: false, type: Number, minimum: 1, maximum: 100, default: 50 })
-  @Satisfies(limit)
+  @Satisfies(pageLimit)
   limit?: string;
 
   @ApiProperty({ required: false, description: 'The next_cursor of the page before; it goes with the sort it was made with.' })

@@ -1,4 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
+import { flag } from '../kernel/http/flag-rule.js';
 import { NothingElse } from '../kernel/http/nothing-else.js';
 import { OptionalBody } from '../kernel/http/optional-body.js';
 import { Satisfies, type Rule } from '../kernel/http/rule.js';
@@ -17,8 +18,6 @@ export function toReason(text: string | undefined): RevocationReason {
 
 const reason: Rule = (value) =>
   value === undefined || (typeof value === 'string' && SPELLINGS.has(value)) ? null : { rule: 'isIn', message: `must be one of ${REVOCATION_REASONS.join(', ')}` };
-
-const flag: Rule = (value) => (value === undefined || typeof value === 'boolean' ? null : { rule: 'isBoolean', message: 'must be true or false' });
 
 const REASON = {
   required: false,

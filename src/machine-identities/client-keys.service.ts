@@ -4,7 +4,7 @@ import type { Principal } from '../access/principal.js';
 import { AuditLog } from '../audit/audit-log.js';
 import { Clock } from '../kernel/clock.js';
 import { isUniqueViolation } from '../kernel/database/database-failure.js';
-import { Database, type Tenant } from '../kernel/database/database.js';
+import { Database } from '../kernel/database/database.js';
 import { Conflict, DomainError, InputInvalid, NotFound } from '../kernel/failure.js';
 import { isUuid, newId } from '../kernel/ids.js';
 import type { Instant } from '../kernel/instant.js';
@@ -12,7 +12,7 @@ import { TokenEngine } from '../tokens/token-engine.js';
 import { ASSERTION_ALGORITHMS } from './client-assertions.js';
 import { ClientKey } from './login-settings.entity.js';
 import { MachineIdentitiesService } from './machine-identities.service.js';
-import { UniversalAuthService, type UniversalAuthView } from './universal-auth.service.js';
+import { UniversalAuthService } from './universal-auth.service.js';
 
 const KEYS_MAX = 10;
 
@@ -50,7 +50,7 @@ export class ClientKeysService {
     const { publicJwk, algorithm, thumbprint } = await readKey(jwk);
     try {
       return await this.database.inOrganization(caller.organizationId, async (tenant) => {
-        const settings = await this.settingsToChange(tenant, caller, identityId);
+        const settings = await this.universalAuth.requireChangeable(tenant, caller, identityId);
         const { organizationId, manager } = tenant;
         if ((await manager.countBy(ClientKey, { organizationId, settingsId: settings.id })) >= KEYS_MAX) {
           throw new DomainError('limit-exceeded', `There may be no more than ${KEYS_MAX} keys of a client.`, { resource: 'client-key', limit: KEYS_MAX });
@@ -80,20 +80,13 @@ export class ClientKeysService {
   /** Ends it and the tokens obtained with it at once. */
   remove(caller: Principal, identityId: string, id: string): Promise<void> {
     return this.database.inOrganization(caller.organizationId, async (tenant) => {
-      const { id: settingsId } = await this.settingsToChange(tenant, caller, identityId);
+      const { id: settingsId } = await this.universalAuth.requireChangeable(tenant, caller, identityId);
       const { organizationId, manager } = tenant;
       const { affected } = isUuid(id) ? await manager.delete(ClientKey, { organizationId, settingsId, id }) : { affected: 0 };
       if (affected !== 1) throw new NotFound('client-key', id);
       const revoked = await this.tokens.revokeAllIn(tenant, caller.actor, { identityId, clientSecretId: id }, 'client-key-removed');
       await this.audit.append(tenant, caller.actor, { action: 'client-key.removed', target: { kind: 'client-key', id }, details: { identityId, tokensRevoked: revoked } });
     });
-  }
-
-  private async settingsToChange(tenant: Tenant, caller: Principal, identityId: string): Promise<UniversalAuthView> {
-    const identity = await this.identities.requireIn(tenant, identityId);
-    const settings = await this.universalAuth.requireAttached(tenant, identityId);
-    await this.identities.requireCovered(tenant, caller, identity);
-    return settings;
   }
 }
 

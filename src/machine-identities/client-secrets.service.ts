@@ -54,7 +54,7 @@ export class ClientSecretsService {
   /** The secret is in the answer and nowhere else. The caller must hold whatever the identity may do. */
   create(caller: Principal, identityId: string, { description, ttlSeconds, usesLimit }: NewClientSecret): Promise<{ view: ClientSecretView; secret: string }> {
     return this.database.inOrganization(caller.organizationId, async (tenant) => {
-      const { id: settingsId } = await this.settingsToChange(tenant, caller, identityId);
+      const { id: settingsId } = await this.universalAuth.requireChangeable(tenant, caller, identityId);
       const secret = drawSecret(CLIENT_SECRET_PREFIX);
       const { hash, pepperId } = this.hasher.hash(secret);
       const now = this.clock.now();
@@ -107,7 +107,7 @@ export class ClientSecretsService {
   /** Ends it and the tokens obtained with it at once; revoking it again changes nothing. */
   revoke(caller: Principal, identityId: string, id: string): Promise<ClientSecretView> {
     return this.database.inOrganization(caller.organizationId, async (tenant) => {
-      const { id: settingsId } = await this.settingsToChange(tenant, caller, identityId);
+      const { id: settingsId } = await this.universalAuth.requireChangeable(tenant, caller, identityId);
       const secret = await this.findIn(tenant, settingsId, id);
       const now = this.clock.now();
       const live = { organizationId: tenant.organizationId, id: secret.id, revokedAt: IsNull() };
@@ -154,13 +154,6 @@ export class ClientSecretsService {
   private async settingsToSee(tenant: Tenant, identityId: string): Promise<string> {
     await this.identities.requireIn(tenant, identityId);
     return (await this.universalAuth.requireAttached(tenant, identityId)).id;
-  }
-
-  private async settingsToChange(tenant: Tenant, caller: Principal, identityId: string): Promise<{ id: string }> {
-    const identity = await this.identities.requireIn(tenant, identityId);
-    const settings = await this.universalAuth.requireAttached(tenant, identityId);
-    await this.identities.requireCovered(tenant, caller, identity);
-    return settings;
   }
 
   private async findIn({ organizationId, manager }: Tenant, settingsId: string, id: string): Promise<ClientSecret> {

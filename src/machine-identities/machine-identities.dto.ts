@@ -1,4 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
+import { flag } from '../kernel/http/flag-rule.js';
 import { name } from '../kernel/http/name-rules.js';
 import { plainText } from '../kernel/http/plain-text.js';
 import { Satisfies, type Rule } from '../kernel/http/rule.js';
@@ -7,8 +8,6 @@ import type { LoginMethod } from './access-token-settings.js';
 const LOGIN_METHODS = ['token-auth', 'universal-auth'];
 
 const roleKey: Rule = (value, body) => (value === null ? null : plainText({ min: 1, max: 100, optional: true })(value, body));
-
-const flag: Rule = (value) => (value === undefined || typeof value === 'boolean' ? null : { rule: 'isBoolean', message: 'must be true or false' });
 
 const ROLE = { type: String, required: false, nullable: true, example: 'MEMBER', description: 'Key of a role, of which you hold all that it allows; null for no access.' };
 const DELETE_PROTECTED = { type: Boolean, required: false, description: 'While true, nobody can delete it.' };

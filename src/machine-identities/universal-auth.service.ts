@@ -77,9 +77,7 @@ export class UniversalAuthService {
   /** Ends the client secrets and the tokens obtained with them; those that were minted live on. */
   detach(caller: Principal, identityId: string): Promise<UniversalAuthView> {
     return this.database.inOrganization(caller.organizationId, async (tenant) => {
-      const identity = await this.identities.requireIn(tenant, identityId);
-      const settings = await this.requireAttached(tenant, identityId);
-      await this.identities.requireCovered(tenant, caller, identity);
+      const settings = await this.requireChangeable(tenant, caller, identityId);
       await tenant.manager.delete(UniversalAuthSettings, { organizationId: tenant.organizationId, identityId });
       const revoked = await this.tokens.revokeAllIn(tenant, caller.actor, { identityId, clientSecretId: 'any' }, 'universal-auth-detached');
       await this.audit.append(tenant, caller.actor, { action: 'universal-auth.detached', target: { kind: 'identity', id: identityId }, details: { tokensRevoked: revoked } });
@@ -92,6 +90,14 @@ export class UniversalAuthService {
     const found = await manager.findOneBy(UniversalAuthSettings, { organizationId, identityId });
     if (!found) throw new Conflict('universal-auth', 'not-attached', 'The machine identity does not have Universal Auth.');
     return toView(found);
+  }
+
+  /** The same, for a caller who may change what the client proves itself with: who holds whatever the identity may do. */
+  async requireChangeable(tenant: Tenant, caller: Principal, identityId: string): Promise<UniversalAuthView> {
+    const identity = await this.identities.requireIn(tenant, identityId);
+    const settings = await this.requireAttached(tenant, identityId);
+    await this.identities.requireCovered(tenant, caller, identity);
+    return settings;
   }
 
   /** The settings of a client that logs in, which are not detached until the transaction ends; null for a client that is none. */

@@ -1,4 +1,5 @@
 import { ApiProperty, type ApiPropertyOptions } from '@nestjs/swagger';
+import { flag } from '../kernel/http/flag-rule.js';
 import { PageQuery } from '../kernel/http/page-query.js';
 import { plainText } from '../kernel/http/plain-text.js';
 import { Satisfies, type Fault, type Rule } from '../kernel/http/rule.js';
@@ -18,8 +19,6 @@ function events({ optional = false } = {}): Rule {
       NOTICE_EVENTS.some((known) => known === entry) ? [] : [{ at: [place], rule: 'isIn', message: `must be one of ${NOTICE_EVENTS.join(', ')}` }]);
   };
 }
-
-const flag: Rule = (value) => (value === undefined || typeof value === 'boolean' ? null : { rule: 'isBoolean', message: 'must be true or false' });
 
 const overlap: Rule = (value) =>
   value === undefined || (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= OVERLAP_SECONDS_MAX)

@@ -1,5 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { Satisfies, type Rule } from '../kernel/http/rule.js';
+import { once } from './token-request.dto.js';
 
 /** RFC 6749 section 3.2: a parameter must not come twice; RFC 7662 and 7009: `token` is required. */
 const token: Rule = (value) => {
@@ -9,16 +10,13 @@ const token: Rule = (value) => {
   return null;
 };
 
-const hint: Rule = (value) =>
-  value === undefined || typeof value === 'string' ? null : { rule: 'isString', message: 'must not be sent more than once', value: undefined };
-
 export class PresentedToken {
   @ApiProperty({ example: 'api_…', description: 'The secret of any token.' })
   @Satisfies(token)
   token!: string;
 
   @ApiProperty({ required: false, example: 'access_token', description: 'Ignored: the token is found whatever is hinted.' })
-  @Satisfies(hint)
+  @Satisfies(once)
   token_type_hint?: string;
 }
 

@@ -9,7 +9,7 @@ export const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt';
 const AUDIENCES_MAX = 10;
 
 /** RFC 6749 section 3.2: a parameter must not come twice. */
-const once: Rule = (value) => (value === undefined || typeof value === 'string' ? null : { rule: 'isString', message: 'must not be sent more than once', value: undefined });
+export const once: Rule = (value) => (value === undefined || typeof value === 'string' ? null : { rule: 'isString', message: 'must not be sent more than once', value: undefined });
 
 const required: Rule = (value, body) => (value === undefined || value === '' ? { rule: 'isString', message: 'is required' } : once(value, body));
 

@@ -1,4 +1,5 @@
 import { ApiProperty, type ApiPropertyOptions } from '@nestjs/swagger';
+import { flag } from '../kernel/http/flag-rule.js';
 import { Satisfies, type Fault, type Rule } from '../kernel/http/rule.js';
 import { parseAddressEntry } from '../tokens/address-list.js';
 import { isPermissionPattern } from '../tokens/permission-pattern.js';
@@ -13,8 +14,6 @@ type Lifetimes = Partial<Record<TokenKind, number | null>>;
 
 /** Null lifts the bound, and what is left out is not judged. */
 const optional = (rule: Rule): Rule => (value, body) => (value === undefined || value === null ? null : rule(value, body));
-
-const flag: Rule = (value) => (value === undefined || typeof value === 'boolean' ? null : { rule: 'isBoolean', message: 'must be true or false' });
 
 function whole(min: number, max: number): Rule {
   const message = `must be a whole number from ${min} to ${max}, or null`;

@@ -164,3 +164,11 @@ function wildcardsBeyond({ bounds = [] }: Held, patterns: readonly string[]): st
   const isCovered = (wildcard: string): boolean => bounds.length > 0 && bounds.every((bound) => bound.some((own) => covers(own, wildcard)));
   return patterns.filter((pattern) => isWildcard(pattern) && !isCovered(pattern)).sort();
 }
+
+const FRONTEND: Permission = 'project:frontend:read';
+
+/** True where a token may do what browsers and apps do, and nothing else: then everyone is meant to see its secret. */
+export function isPublicSecret(permissions: Iterable<string>): boolean {
+  const [only, ...others] = permissions;
+  return only === FRONTEND && others.length === 0;
+}

@@ -6,14 +6,13 @@ import { Database } from '../kernel/database/database.js';
 import type { Origin } from '../kernel/origin.js';
 import { ApiTokenRepository } from './api-token.repository.js';
 import { onReuse } from './policy.js';
+import { COMPROMISED } from './revocation-reason.js';
 import { TokenEnds } from './token-ends.js';
 import { TokenSecretsRepository } from './token-secrets.repository.js';
 import { ownerOf, type KeptFacts } from './verdict.js';
 
 /** Of each token, no more than one alarm in this time. */
 export const ALARM_EVERY_SECONDS = 3_600;
-/** RFC 5280 section 5.3.1. */
-const COMPROMISED = 'key_compromise';
 
 /** What a secret brings about by being presented: the first use of a new one, and the reuse of one that was replaced. */
 @Injectable()

@@ -5,13 +5,10 @@ import { Clock } from '../kernel/clock.js';
 import { Database } from '../kernel/database/database.js';
 import type { Origin } from '../kernel/origin.js';
 import { ApiTokenRepository } from './api-token.repository.js';
-import type { Permission } from './permissions.js';
+import { isPublicSecret } from './permissions.js';
+import { COMPROMISED } from './revocation-reason.js';
 import { TokenEnds } from './token-ends.js';
 import { TokenVerifier, type LocatedToken } from './token-verifier.js';
-import type { Token } from './token.js';
-
-/** RFC 5280 section 5.3.1. */
-export const COMPROMISED = 'key_compromise';
 
 /** A secret that somebody found where it should not be. */
 export interface FoundSecret {
@@ -19,8 +16,6 @@ export interface FoundSecret {
   /** Where; null where they do not say. */
   readonly url: string | null;
 }
-
-const PUBLIC_BY_NATURE: Permission = 'project:frontend:read';
 
 /** Ends tokens whose secrets have leaked. */
 @Injectable()
@@ -53,19 +48,14 @@ export class TokenExposure {
       await this.tokens.lock(tenant, tokenId);
       const now = this.clock.now();
       const token = await this.tokens.find(tenant, 'all', tokenId, {}, now);
-      if (!token || token.exposedAt !== null || isPublic(token)) return;
+      if (!token || token.exposedAt !== null || isPublicSecret(token.permissions ?? [])) return;
       const target = { kind: 'token', id: tokenId };
       const revokes = token.revokedAt === null;
       await this.tokens.markExposed(tenant, tokenId, now);
       // An address may hold the very secret.
       const where = url?.replaceAll(secret, '…') ?? null;
       await this.audit.append(tenant, reporter, { action: 'token.exposed', target, details: { source, url: where, revoked: revokes } });
-      if (!revokes) return;
-      await this.ends.endIn(tenant, reporter, [tokenId], { reason: COMPROMISED });
+      if (revokes) await this.ends.endIn(tenant, reporter, [tokenId], { reason: COMPROMISED });
     });
   }
-}
-
-function isPublic({ permissions }: Token): boolean {
-  return permissions?.length === 1 && permissions[0] === PUBLIC_BY_NATURE;
 }

@@ -4,7 +4,7 @@ import { Clock } from '../kernel/clock.js';
 import { Database, type Tenant } from '../kernel/database/database.js';
 import { Maintenance } from '../kernel/maintenance/maintenance.js';
 import { ApiTokenRepository } from './api-token.repository.js';
-import { requireCovering, type Permission } from './permissions.js';
+import { isPublicSecret, requireCovering } from './permissions.js';
 import { NotOwner, RotationRefused, SecretIsPublic, TokenNotFound } from './token.errors.js';
 import { drawSecret, hintOf, prefixOf, SecretHasher } from './token-secret.js';
 import { TokenSecretsRepository } from './token-secrets.repository.js';
@@ -20,8 +20,6 @@ export interface RotateOptions {
   /** How long the secrets in use work on from the first use of the new one; 0 ends them with it. */
   readonly overlapSeconds?: number;
 }
-
-const FRONTEND: Permission = 'project:frontend:read';
 
 /** Gives tokens new secrets: id, name, permissions and limits stay, the end of their life too. */
 @Injectable()
@@ -59,7 +57,7 @@ export class TokenRotation implements OnModuleInit {
   /** The same with the token itself, which takes no permission; not for one whose secret is public. */
   async rotateSelf(caller: Caller, options: RotateOptions = {}): Promise<MintedToken> {
     const { tokenId, permissions } = caller;
-    if (tokenId === null || (permissions.size === 1 && permissions.has(FRONTEND))) throw new SecretIsPublic();
+    if (tokenId === null || isPublicSecret(permissions)) throw new SecretIsPublic();
     return this.database.inOrganization(caller.tokenKeptIn ?? caller.organizationId, (tenant) => this.rotateIn(tenant, { ...caller, projects: 'all' }, tokenId, options));
   }
 
