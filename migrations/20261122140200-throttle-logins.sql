@@ -12,16 +12,20 @@ CREATE TABLE login_attempts (
 CREATE INDEX login_attempts_by_expiry ON login_attempts (expires_at);
 GRANT SELECT, INSERT, UPDATE, DELETE ON login_attempts TO gatehouse_app;
 
+-- What began a little later than now counts as well: replicas' clocks differ, and of two attempts at the same time the
+-- earlier may be counted after the later. What began much later is of a clock that was set back: it counts no more.
+CREATE FUNCTION is_open_login_window(since timestamptz, expires_at timestamptz, moment timestamptz) RETURNS boolean LANGUAGE sql IMMUTABLE
+  RETURN since <= moment + interval '5 minutes' AND expires_at > moment;
+
 -- Counts one more, and returns how many there are within so many seconds of the first; NULL where that were too many.
--- What began later than now is of a clock that was set back: it counts no more.
 CREATE FUNCTION take_login_attempt(counted bytea, moment timestamptz, allowed integer, seconds integer) RETURNS integer LANGUAGE sql AS $$
   INSERT INTO login_attempts AS a (key, attempts, since, expires_at) VALUES (counted, 1, moment, moment + make_interval(secs => seconds))
   ON CONFLICT (key) DO UPDATE SET
-    attempts = CASE WHEN a.since <= moment AND a.expires_at > moment THEN a.attempts + 1 ELSE 1 END,
-    refused = a.refused AND a.since <= moment AND a.expires_at > moment,
-    since = CASE WHEN a.since <= moment AND a.expires_at > moment THEN a.since ELSE excluded.since END,
-    expires_at = CASE WHEN a.since <= moment AND a.expires_at > moment THEN a.expires_at ELSE excluded.expires_at END
-  WHERE a.attempts < allowed OR a.since > moment OR a.expires_at <= moment
+    attempts = CASE WHEN is_open_login_window(a.since, a.expires_at, moment) THEN a.attempts + 1 ELSE 1 END,
+    refused = a.refused AND is_open_login_window(a.since, a.expires_at, moment),
+    since = CASE WHEN is_open_login_window(a.since, a.expires_at, moment) THEN a.since ELSE excluded.since END,
+    expires_at = CASE WHEN is_open_login_window(a.since, a.expires_at, moment) THEN a.expires_at ELSE excluded.expires_at END
+  WHERE a.attempts < allowed OR NOT is_open_login_window(a.since, a.expires_at, moment)
   RETURNING attempts
 $$;
 
@@ -47,7 +51,7 @@ CREATE FUNCTION admit_login_attempt(
   OUT until timestamptz, OUT first boolean, OUT of_network boolean, OUT of_account boolean
 ) LANGUAGE plpgsql AS $$
 DECLARE
-  is_familiar boolean := EXISTS (SELECT FROM login_attempts a WHERE a.key = familiar AND a.since <= moment AND a.expires_at > moment);
+  is_familiar boolean := EXISTS (SELECT FROM login_attempts a WHERE a.key = familiar AND is_open_login_window(a.since, a.expires_at, moment));
   own_allowance integer[] := CASE WHEN is_familiar THEN for_familiar ELSE for_strange END;
   of_pair integer := take_login_attempt(pair, moment, own_allowance[1], own_allowance[2]);
 BEGIN

@@ -44,7 +44,7 @@ BEGIN
 END
 $$;
 
--- As before, and with what the policies depend on.
+-- As before, with what a verdict must know of rotations and policies.
 DROP FUNCTION token_facts(bytea[]);
 CREATE FUNCTION token_facts(hashes bytea[]) RETURNS TABLE (
   organization_id uuid, organization_slug text, organization_name text, organization_platform boolean,
