@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { LogController, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { DataSource } from 'typeorm';
+import { serveBareRoutes } from './access/bare-routes.js';
 import { AppModule, openDoors, type Foundations } from './app.module.js';
 import { Background } from './kernel/background.js';
 import { Clock } from './kernel/clock.js';
@@ -13,6 +13,7 @@ import { DialectFilter } from './kernel/http/dialect.filter.js';
 import { FailureWitness } from './kernel/http/failure-witness.js';
 import { prepareIntake } from './kernel/http/intake.js';
 import { NestLog } from './kernel/http/nest-log.js';
+import { newRequestId } from './kernel/http/request.js';
 import { logRequests } from './kernel/http/request-log.js';
 import { keepLimits } from './kernel/http/route-limits.js';
 import { RouteTable } from './kernel/http/route-table.js';
@@ -53,7 +54,7 @@ export async function createApplication({ config, secretKeys, database, clock = 
   };
   let filter: DialectFilter | null = null;
   const adapter = new FastifyAdapter({
-    genReqId: () => `req-${randomBytes(12).toString('base64url').replace(/[^0-9A-Za-z]/g, '0').slice(0, 14)}`,
+    genReqId: newRequestId,
     trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
     logger: { level: config.logLevel, ...(logTo && { stream: logTo }) },
     logController: new LogController({ disableRequestLogging: true }),
@@ -63,13 +64,15 @@ export async function createApplication({ config, secretKeys, database, clock = 
   const server: FastifyInstance = adapter.getInstance();
   foundations.routes.watch(server);
   prepareIntake(server, foundations.doors);
-  logRequests(server);
+  const barePaths = new Set<string>();
+  logRequests(server, barePaths);
   await keepLimits(server, config.redisUrl ?? null);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.on(foundations), adapter, {
     bodyParser: false,
     abortOnError: false,
     logger: new NestLog(server.log),
   });
+  serveBareRoutes(server, app, barePaths);
   app.useSecurityHeaders({
     contentSecurityPolicy: {
       directives: {

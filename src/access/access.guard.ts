@@ -20,23 +20,33 @@ export class AccessGuard implements CanActivate {
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const rule = this.reflector.getAllAndOverride<AccessRule | 'public' | undefined>(ACCESS, [context.getHandler(), context.getClass()]);
-    if (rule === 'public') return true;
     if (!rule) throw new Error(`${context.getClass().name}.${context.getHandler().name} states no permission`);
-    const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const principal = await this.authenticate(request);
-    // First, so that a refusal is known to be this caller's.
-    setPrincipal(request, principal);
-    tellExpiry(context.switchToHttp().getResponse<FastifyReply>(), principal);
-    requireAccess(principal, rule);
+    const http = context.switchToHttp();
+    await this.admit(rule, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>());
     return true;
   }
 
-  private authenticate(request: FastifyRequest): Promise<Principal> {
+  /** Returns, at once where nothing must be asked first, if the caller may enter by this rule, and throws or rejects if not. */
+  admit(rule: AccessRule | 'public', request: FastifyRequest, reply: FastifyReply): void | Promise<void> {
+    if (rule === 'public') return;
+    const principal = this.authenticate(request);
+    if (principal instanceof Promise) return principal.then((known) => enter(known, rule, request, reply));
+    enter(principal, rule, request, reply);
+  }
+
+  private authenticate(request: FastifyRequest): Principal | Promise<Principal> {
     const presented = this.doors.at(pathOf(request.url)).credential(request.headers);
     if (presented === 'missing') throw new DomainError('credentials-missing', 'The request carries no credential.', {});
     if (presented === 'ambiguous') throw new DomainError('credentials-ambiguous', 'The request carries more than one credential.', {});
     return this.authenticator.authenticate(presented.secret, originOf(request), presented.clientId);
   }
+}
+
+function enter(principal: Principal, rule: AccessRule, request: FastifyRequest, reply: FastifyReply): void {
+  // First, so that a refusal is known to be this caller's.
+  setPrincipal(request, principal);
+  tellExpiry(reply, principal);
+  requireAccess(principal, rule);
 }
 
 /** Whoever calls with a token learns from any answer when it ends (RFC 3339): of a secret that was replaced, when that one does. */

@@ -3,6 +3,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { FailureWitness } from '../kernel/http/failure-witness.js';
 import { TokensModule } from '../tokens/tokens.module.js';
 import { AccessTokens } from './access-tokens.js';
+import { AccessGuard } from './access.guard.js';
 import { Authenticator } from './authenticator.js';
 import { ClientPrincipals } from './client-principals.js';
 import { EndedSessions } from './ended-sessions.js';
@@ -17,7 +18,7 @@ import { SigningKeys } from './signing-keys.js';
 
 @Module({
   imports: [TokensModule, TypeOrmModule.forFeature([Session, RefreshToken, SigningKey])],
-  providers: [AccessTokens, Authenticator, ClientPrincipals, EndedSessions, RefusalLog, SessionDirectory, Sessions, SigningKeyRotation, SigningKeys, { provide: FailureWitness, useClass: RefusalWitness }],
-  exports: [AccessTokens, Authenticator, ClientPrincipals, FailureWitness, RefusalLog, SessionDirectory, Sessions, SigningKeyRotation, SigningKeys, TokensModule],
+  providers: [AccessGuard, AccessTokens, Authenticator, ClientPrincipals, EndedSessions, RefusalLog, SessionDirectory, Sessions, SigningKeyRotation, SigningKeys, { provide: FailureWitness, useClass: RefusalWitness }],
+  exports: [AccessGuard, AccessTokens, Authenticator, ClientPrincipals, FailureWitness, RefusalLog, SessionDirectory, Sessions, SigningKeyRotation, SigningKeys, TokensModule],
 })
 export class AccessModule {}

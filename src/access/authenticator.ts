@@ -3,7 +3,7 @@ import { DomainError } from '../kernel/failure.js';
 import type { Origin } from '../kernel/origin.js';
 import { patternsOfRole, permissionsOfRole } from '../tokens/permissions.js';
 import { TokenVerifier } from '../tokens/token-verifier.js';
-import type { VerifiedToken } from '../tokens/verdict.js';
+import type { Verdict, VerifiedToken } from '../tokens/verdict.js';
 import { AccessTokens } from './access-tokens.js';
 import { ClientPrincipals } from './client-principals.js';
 import type { Principal } from './principal.js';
@@ -29,10 +29,13 @@ export class Authenticator {
   ) {}
 
   /** Throws `CredentialsInvalid` for whatever is none of these. A client may send a live token as its secret, whatever it calls itself. */
-  async authenticate(credential: string, origin: Origin, clientId?: string): Promise<Principal> {
-    const client = clientId === undefined ? null : await this.clients.find(clientId, credential, origin);
-    if (client) return client;
+  authenticate(credential: string, origin: Origin, clientId?: string): Principal | Promise<Principal> {
+    if (clientId !== undefined) return this.fromClient(clientId, credential, origin);
     return JWT.test(credential) ? this.fromSession(credential, origin) : this.fromToken(credential, origin);
+  }
+
+  private async fromClient(clientId: string, credential: string, origin: Origin): Promise<Principal> {
+    return (await this.clients.find(clientId, credential, origin)) ?? this.authenticate(credential, origin);
   }
 
   private async fromSession(credential: string, origin: Origin): Promise<Principal> {
@@ -61,11 +64,15 @@ export class Authenticator {
     };
   }
 
-  private async fromToken(credential: string, origin: Origin): Promise<Principal> {
-    const verdict = await this.verifier.verify(credential, origin);
-    if (!verdict.active) throw new CredentialsInvalid(verdict.reason);
-    return toPrincipal(verdict.token, origin);
+  private fromToken(credential: string, origin: Origin): Principal | Promise<Principal> {
+    const verdict = this.verifier.verify(credential, origin);
+    return verdict instanceof Promise ? verdict.then((judged) => requireLive(judged, origin)) : requireLive(verdict, origin);
   }
+}
+
+function requireLive(verdict: Verdict, origin: Origin): Principal {
+  if (!verdict.active) throw new CredentialsInvalid(verdict.reason);
+  return toPrincipal(verdict.token, origin);
 }
 
 function toPrincipal(token: VerifiedToken, origin: Origin): Principal {

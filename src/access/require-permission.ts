@@ -1,4 +1,4 @@
-import { applyDecorators, SetMetadata } from '@nestjs/common';
+import { applyDecorators, SetMetadata, type Type } from '@nestjs/common';
 import { ApiBearerAuth, ApiExtension } from '@nestjs/swagger';
 import type { Permission } from '../tokens/permissions.js';
 import type { TokenKind } from '../tokens/token.js';
@@ -25,6 +25,12 @@ export function RequirePermission(permission: Permission, options: Partial<Omit<
     ...(admits(rule, (kind) => kind !== 'session') ? [ApiBearerAuth('token')] : []),
     ApiExtension('x-permission', permission),
   );
+}
+
+/** What a method of a controller, or the controller for all its methods, asks of callers; undefined where nothing is stated. */
+export function accessRuleOf(controller: Type, method: string): AccessRule | 'public' | undefined {
+  const handler = (controller.prototype as Record<string, object>)[method];
+  return [handler, controller].flatMap((place) => (place ? [Reflect.getMetadata(ACCESS, place) as AccessRule | 'public' | undefined] : [])).find((rule) => rule !== undefined);
 }
 
 /** States that a route is open to anyone; an Authorization header sent to it is ignored. */

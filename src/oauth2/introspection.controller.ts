@@ -1,13 +1,18 @@
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
-import { ApiBody, ApiConsumes, ApiOkResponse, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { CurrentPrincipal, type Principal } from '../access/principal.js';
+import { ApiBody, ApiConsumes, ApiOkResponse, ApiOperation, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
+import { Bare, type BareAnswer } from '../access/bare-routes.js';
+import { CurrentPrincipal, principalOf, type Principal } from '../access/principal.js';
 import { RequirePermission } from '../access/require-permission.js';
 import { ApiProblems } from '../kernel/http/document.js';
 import { PublicUrl } from '../kernel/public-url.js';
 import { TokenEngine } from '../tokens/token-engine.js';
 import { TokenVerifier } from '../tokens/token-verifier.js';
+import type { Verdict } from '../tokens/verdict.js';
+import { isFullyConsistent, NOT_THE_SENDER } from './asking.js';
 import { Introspection, OAuthError, PresentedToken } from './introspection.dto.js';
-import { toIntrospection } from './introspection.mapper.js';
+import { toIntrospectionText } from './introspection.mapper.js';
+import { presentedToken } from './presented-token.js';
 
 @ApiTags('OAuth 2.0')
 @ApiResponse({ status: 400, description: 'The request is malformed (RFC 6749 section 5.2).', type: OAuthError })
@@ -20,17 +25,24 @@ export class IntrospectionController {
   ) {}
 
   @Post('introspect')
+  @Bare()
   @HttpCode(200)
   @RequirePermission('token:introspect', { limitedCallers: true })
-  @ApiOperation({ summary: 'Is this token good, whose is it, what may it do? (RFC 7662)' })
+  @ApiOperation({
+    summary: 'Is this token good, whose is it, what may it do? (RFC 7662)',
+    description: 'Counts as a use of the token. Where a second may be too long after a change, ask with consistency=full.',
+  })
   @ApiConsumes('application/x-www-form-urlencoded')
   @ApiBody({ type: PresentedToken })
+  @ApiQuery({ name: 'consistency', required: false, enum: ['full'], description: 'full: ask the database, whatever is remembered.' })
   @ApiOkResponse({ description: 'What is known of the token, or only that it is not active.', type: Introspection })
   @ApiProblems(401, 403, 413, 415)
-  async introspect(@CurrentPrincipal() principal: Principal, @Body() { token }: PresentedToken): Promise<Introspection> {
-    // The token's user is not the sender of this request, so the sender's address says nothing about it.
-    const verdict = await this.verifier.verify(token, { ip: null, userAgent: null });
-    return toIntrospection(principal, this.publicUrl.value, verdict);
+  introspect(request: FastifyRequest): BareAnswer {
+    const token = presentedToken(request.body);
+    const principal = principalOf(request);
+    const verdict = this.verifier.verify(token, NOT_THE_SENDER, isFullyConsistent(request));
+    const say = (judged: Verdict): string => toIntrospectionText(principal, this.publicUrl.value, judged);
+    return verdict instanceof Promise ? verdict.then(say) : say(verdict);
   }
 
   @Post('revoke')

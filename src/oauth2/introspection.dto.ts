@@ -20,6 +20,28 @@ export class PresentedToken {
   token_type_hint?: string;
 }
 
+const TOKENS_MAX = 100;
+
+const tokens: Rule = (value) => {
+  if (!Array.isArray(value)) return { rule: 'isArray', message: 'must be a list of secrets' };
+  if (value.length === 0 || value.length > TOKENS_MAX) return { rule: 'length', message: `must have 1 to ${TOKENS_MAX} secrets` };
+  const index = value.findIndex((each) => typeof each !== 'string');
+  return index === -1 ? null : { rule: 'isString', message: 'must be text', at: [index], value: undefined };
+};
+
+export class PresentedTokens {
+  @ApiProperty({ type: [String], example: ['api_…'], maxItems: TOKENS_MAX, description: 'Secrets of tokens of any kind.' })
+  @Satisfies(tokens)
+  tokens!: string[];
+}
+
+/** How recent the answer must be. */
+export class Consistency {
+  @ApiProperty({ required: false, enum: ['full'], description: 'full: ask the database, whatever is remembered.' })
+  @Satisfies((value) => (value === undefined || value === 'full' ? null : { rule: 'isIn', message: 'must be full, or left out' }))
+  consistency?: 'full';
+}
+
 export class Introspection {
   @ApiProperty({ description: 'True for a live token of your own organization; nothing else is said of any other.' })
   active!: boolean;
@@ -65,6 +87,11 @@ export class Introspection {
 
   @ApiProperty({ required: false, nullable: true, type: String, example: 'production' })
   environment?: string | null;
+}
+
+export class Introspections {
+  @ApiProperty({ type: [Introspection], description: 'One for each secret, in the order asked.' })
+  results!: Introspection[];
 }
 
 export class OAuthError {

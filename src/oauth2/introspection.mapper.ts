@@ -2,10 +2,23 @@ import type { Principal } from '../access/principal.js';
 import type { Verdict, VerifiedToken } from '../tokens/verdict.js';
 import type { Introspection } from './introspection.dto.js';
 
-/** Nothing but `active: false` for a token that is dead, unknown or another organization's: all three are one answer. */
-export function toIntrospection(principal: Principal, issuer: string, verdict: Verdict): Introspection {
-  if (!verdict.active || !maySee(principal, verdict.token)) return { active: false };
+const INACTIVE = JSON.stringify({ active: false } satisfies Introspection);
+
+/** What is said of a live token depends on nothing but the token: it is written once, for as long as the token is known. */
+const written = new WeakMap<VerifiedToken, string>();
+
+/** JSON; nothing but `active: false` for a token that is dead, unknown or another organization's: all three are one answer. */
+export function toIntrospectionText(principal: Principal, issuer: string, verdict: Verdict): string {
+  if (!verdict.active || !maySee(principal, verdict.token)) return INACTIVE;
   const { token } = verdict;
+  const known = written.get(token);
+  if (known) return known;
+  const text = JSON.stringify(toIntrospection(issuer, token));
+  written.set(token, text);
+  return text;
+}
+
+function toIntrospection(issuer: string, token: VerifiedToken): Introspection {
   return {
     active: true,
     scope: [...token.permissions].sort().join(' '),

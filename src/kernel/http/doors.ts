@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Door } from './door.js';
 
 interface DoorPath {
@@ -8,6 +9,7 @@ interface DoorPath {
 /** Finds the door a path belongs to, in whole segments, the longest prefix first. */
 export class Doors {
   private readonly paths: readonly DoorPath[];
+  private readonly known = new LRUCache<string, Door>({ max: 1_000 });
 
   constructor(
     doors: readonly Door[],
@@ -19,6 +21,15 @@ export class Doors {
   }
 
   at(path: string): Door {
+    let door = this.known.get(path);
+    if (!door) {
+      door = this.find(path);
+      this.known.set(path, door);
+    }
+    return door;
+  }
+
+  private find(path: string): Door {
     const segments = toSegments(path);
     const fits = (prefix: DoorPath): boolean =>
       prefix.segments.every((segment, index) => segments[index] !== undefined && (segment === ':any' || segment === segments[index]));

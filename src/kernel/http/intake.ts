@@ -31,9 +31,15 @@ export function prepareIntake(server: FastifyInstance, doors: Doors): void {
 
 /** Node keeps the first of two Host or Authorization headers; a proxy in front may have judged the other. */
 function refusalOf(request: FastifyRequest): DomainError | null {
-  const names = request.raw.rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
-  const times = (name: string): number => names.filter((each) => each === name).length;
-  if (times('host') > 1) return new DomainError('request-malformed', 'The request has two Host headers.', { reason: 'duplicate Host header' });
-  if (times('authorization') > 1) return new DomainError('credentials-ambiguous', 'The request has two Authorization headers.', {});
+  const { rawHeaders } = request.raw;
+  let hosts = 0;
+  let authorizations = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] ?? '';
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+    else if (name.length === 13 && name.toLowerCase() === 'authorization') authorizations += 1;
+  }
+  if (hosts > 1) return new DomainError('request-malformed', 'The request has two Host headers.', { reason: 'duplicate Host header' });
+  if (authorizations > 1) return new DomainError('credentials-ambiguous', 'The request has two Authorization headers.', {});
   return null;
 }

@@ -19,6 +19,11 @@ export class ReceivedBody {
     return this.parse();
   }
 
+  /** The text, byte by byte, of a body of exactly this content type; null for any other. */
+  textOf(contentType: string): string | null {
+    return this.contentType === contentType ? this.bytes.toString('latin1') : null;
+  }
+
   /** Refuses a body that is not well-formed, whatever its media type is called. */
   requireWellFormed(): void {
     if (this.isAccepted()) this.parse();

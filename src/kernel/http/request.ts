@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import type { Origin } from '../origin.js';
 
@@ -9,4 +10,10 @@ export function pathOf(url: string): string {
 
 export function originOf(request: FastifyRequest): Origin {
   return { requestId: request.id, ip: request.ip, userAgent: request.headers['user-agent']?.slice(0, 512) ?? null };
+}
+
+/** `req-` and 14 random characters. */
+export function newRequestId(): string {
+  const uuid = randomUUID();
+  return `req-${uuid.slice(0, 8)}${uuid.slice(9, 13)}${uuid.slice(24, 26)}`;
 }

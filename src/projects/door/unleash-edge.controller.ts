@@ -1,6 +1,9 @@
-import { Body, Controller, HttpCode, Post } from '@nestjs/common';
+import { Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
+import { Bare } from '../../access/bare-routes.js';
 import { Public } from '../../access/require-permission.js';
+import { inputOf } from '../../kernel/http/input.pipe.js';
 import { ProjectTokens } from '../project-tokens.service.js';
 import { ApiUnleashErrors } from './unleash-error.dto.js';
 import { UnleashValidate, UnleashValidTokens } from './unleash-sdk.dto.js';
@@ -12,6 +15,7 @@ export class UnleashEdgeController {
   constructor(private readonly tokens: ProjectTokens) {}
 
   @Post('validate')
+  @Bare()
   @HttpCode(200)
   @Public()
   @ApiOperation({
@@ -21,8 +25,8 @@ export class UnleashEdgeController {
   @ApiBody({ type: UnleashValidate })
   @ApiOkResponse({ description: 'Those that are, in the order asked.', type: UnleashValidTokens })
   @ApiUnleashErrors(400, 413, 415)
-  async validate(@Body() body: UnleashValidate): Promise<UnleashValidTokens> {
-    const presented = toPresentedTokens(body);
-    return toValidTokens(presented, await this.tokens.inspect(presented));
+  async validate({ body }: FastifyRequest): Promise<string> {
+    const presented = toPresentedTokens(inputOf(UnleashValidate, 'body', body));
+    return JSON.stringify(toValidTokens(presented, await this.tokens.inspect(presented)));
   }
 }

@@ -1,0 +1,13 @@
+import type { FastifyRequest } from 'fastify';
+import { inputOf } from '../kernel/http/input.pipe.js';
+import type { UseContext } from '../tokens/token-verifier.js';
+import { Consistency } from './introspection.dto.js';
+
+/** The token's user is not the sender of the request, so the sender's address says nothing about it. */
+export const NOT_THE_SENDER: UseContext = { ip: null, userAgent: null };
+
+/** Whether the answer must know of every change that was acknowledged before it was asked for. */
+export function isFullyConsistent({ query }: FastifyRequest): boolean {
+  const { consistency } = query as { consistency?: unknown };
+  return consistency !== undefined && inputOf(Consistency, 'query', query).consistency === 'full';
+}

@@ -1,0 +1,48 @@
+import { Controller, HttpCode, Post } from '@nestjs/common';
+import { ApiBody, ApiOkResponse, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
+import { Bare, type BareAnswer } from '../access/bare-routes.js';
+import { principalOf, type Principal } from '../access/principal.js';
+import { RequirePermission } from '../access/require-permission.js';
+import { ApiProblems } from '../kernel/http/document.js';
+import { inputOf } from '../kernel/http/input.pipe.js';
+import { PublicUrl } from '../kernel/public-url.js';
+import { TokenVerifier } from '../tokens/token-verifier.js';
+import type { Verdict } from '../tokens/verdict.js';
+import { isFullyConsistent, NOT_THE_SENDER } from './asking.js';
+import { Introspections, PresentedTokens } from './introspection.dto.js';
+import { toIntrospectionText } from './introspection.mapper.js';
+
+@ApiTags('OAuth 2.0')
+@Controller('v1/introspect')
+export class BatchIntrospectionController {
+  constructor(
+    private readonly verifier: TokenVerifier,
+    private readonly publicUrl: PublicUrl,
+  ) {}
+
+  @Post('batch')
+  @Bare()
+  @HttpCode(200)
+  @RequirePermission('token:introspect', { limitedCallers: true })
+  @ApiOperation({ summary: 'The same of up to 100 tokens at once', description: 'One answer for each, in the order asked; each counts as a use.' })
+  @ApiBody({ type: PresentedTokens })
+  @ApiQuery({ name: 'consistency', required: false, enum: ['full'], description: 'full: ask the database, whatever is remembered.' })
+  @ApiOkResponse({ description: 'What is known of each.', type: Introspections })
+  @ApiProblems(400, 401, 403, 413, 415)
+  introspect(request: FastifyRequest): BareAnswer {
+    const { tokens } = inputOf(PresentedTokens, 'body', request.body);
+    const principal = principalOf(request);
+    const anew = isFullyConsistent(request);
+    const verdicts = tokens.map((token) => this.verifier.verify(token, NOT_THE_SENDER, anew));
+    return isAtOnce(verdicts) ? this.say(principal, verdicts) : Promise.all(verdicts.map(async (verdict) => verdict)).then((judged) => this.say(principal, judged));
+  }
+
+  private say(principal: Principal, verdicts: readonly Verdict[]): string {
+    return `{"results":[${verdicts.map((verdict) => toIntrospectionText(principal, this.publicUrl.value, verdict)).join(',')}]}`;
+  }
+}
+
+function isAtOnce(verdicts: readonly (Verdict | Promise<Verdict>)[]): verdicts is readonly Verdict[] {
+  return !verdicts.some((verdict) => verdict instanceof Promise);
+}
