@@ -12,7 +12,7 @@ export type Kind =
   | 'cursor'
   | 'address' | 'bare-identity' | 'email' | 'environment' | 'identity' | 'identity-token' | 'client-id' | 'client-secret' | 'client-secret-id' | 'invitation' | 'invitation-secret'
   | 'member' | 'method-token' | 'organization' | 'organization-token' | 'project' | 'project-token' | 'project-token-name' | 'refresh-token' | 'role' | 'role-key'
-  | 'session' | 'slug' | 'sub-organization-slug' | 'text' | 'token' | 'token-number' | 'token-secret' | 'user' | 'user-token' | 'password' | 'permission' | 'permission-cursor' | 'role-tag' | 'sub-organization' | 'webhook' | 'delivery' | 'client-key';
+  | 'session' | 'slug' | 'sub-organization-slug' | 'text' | 'token' | 'token-number' | 'token-secret' | 'user' | 'user-token' | 'password' | 'permission' | 'permission-cursor' | 'role-tag' | 'sub-organization' | 'webhook' | 'delivery' | 'client-key' | 'idempotency-key';
 
 /** One of two organizations that look alike, with every string of it marked. */
 export interface Twin {
@@ -104,6 +104,9 @@ export async function aTwin(state: DatabaseState, extraNumbers: number): Promise
     deliveries.push((await post(`/v1/webhooks/${id}/ping`, {})).id);
   }
 
+  // A key that has been used: to anybody else it must be one that nobody has.
+  await ok('POST', '/v1/machine-identities', { as, headers: { 'idempotency-key': `${canary}-key` }, body: { name: `${canary}-once`, role: 'MEMBER' } });
+
   const sub = await aSubOrganization(tenant, `${canary}-sub`);
   await ok('POST', '/v1/projects', { as: sub.admin.session, body: { key: `${canary}-below`, name: `${canary} below` } });
   await admit(sub, identities[0] ?? '');
@@ -179,6 +182,7 @@ export async function aTwin(state: DatabaseState, extraNumbers: number): Promise
       webhook: webhooks,
       delivery: deliveries,
       'client-key': clientKeys,
+      'idempotency-key': [`${canary}-key`],
     },
   };
 }
