@@ -1,12 +1,19 @@
 import { defineConfig } from 'vitest/config';
 
+function testFiles(): string[] {
+  // The isolation matrix asks a question of every operation and runs by itself: `npm run test:isolation`.
+  if (process.env['ISOLATION_MATRIX']) return ['test/**/*.matrix-spec.ts'];
+  // What a pooler could break: `npm run test:pgbouncer`.
+  if (process.env['TEST_PGBOUNCER']) {
+    return ['test/pgbouncer/*.pooler-spec.ts', 'test/doors/every-door.e2e-spec.ts', 'test/tenancy/row-level-security.e2e-spec.ts', 'test/engine/verification.e2e-spec.ts', 'test/notices/outbox.e2e-spec.ts'];
+  }
+  // What only a server can show (several replicas, real concurrency) runs where there is one.
+  return ['src/**/*.spec.ts', 'test/**/*.e2e-spec.ts', ...(process.env['TEST_DATABASE_URL'] ? ['test/postgres/*.pg-spec.ts'] : [])];
+}
+
 export default defineConfig({
   test: {
-    // What only a server can show (several replicas, real concurrency) runs where there is one.
-    // The isolation matrix asks a question of every operation and runs by itself: `npm run test:isolation`.
-    include: process.env['ISOLATION_MATRIX']
-      ? ['test/**/*.matrix-spec.ts']
-      : ['src/**/*.spec.ts', 'test/**/*.e2e-spec.ts', ...(process.env['TEST_DATABASE_URL'] ? ['test/postgres/*.pg-spec.ts'] : [])],
+    include: testFiles(),
     reporters: ['default', './test/support/plain-reporter.ts'],
     globalSetup: ['test/support/global-setup.ts'],
     setupFiles: ['test/support/setup.ts'],

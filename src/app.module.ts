@@ -1,6 +1,7 @@
 import { Global, Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
 import { AccessGuard } from './access/access.guard.js';
 import { AccessModule } from './access/access.module.js';
 import { AuditTrailModule } from './audit-trail/audit-trail.module.js';
@@ -61,7 +62,7 @@ class KernelModule {
       module: KernelModule,
       imports: [TypeOrmModule.forRoot({ ...database.dataSourceOptions, autoLoadEntities: true, retryAttempts: 0 })],
       providers: [
-        Database,
+        { provide: Database, inject: [DataSource], useFactory: (dataSource: DataSource) => new Database(dataSource, database.keepsSessions) },
         { provide: KeyRing, useValue: keys },
         { provide: PublicUrl, useValue: publicUrl },
         { provide: Mailer, useFactory: () => mailer },

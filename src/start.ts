@@ -38,7 +38,7 @@ export function fail(error: unknown): void {
 }
 
 async function openData(config: Config): Promise<{ database: OpenDatabase; secretKeys: readonly string[] }> {
-  if (config.databaseUrl) return { database: await openServer(config.databaseUrl), secretKeys: config.secretKeys ?? [] };
+  if (config.databaseUrl) return { database: await openServer(config.databaseUrl, config.databasePoolerUrl), secretKeys: config.secretKeys ?? [] };
   const secretKeys = config.secretKeys ?? [await readOrDrawSecret(config.dataDir)];
   return { database: await openEmbedded(config.dataDir), secretKeys };
 }

@@ -18,6 +18,7 @@ describe('readConfig', () => {
       port: 3000,
       host: '127.0.0.1',
       databaseUrl: null,
+      databasePoolerUrl: null,
       dataDir: './data',
       adminEmail: 'admin@localhost',
       adminPassword: null,
@@ -54,6 +55,11 @@ describe('readConfig', () => {
 
   it('requires SECRET_KEY with DATABASE_URL', () => {
     expect(faultsOf({ DATABASE_URL: 'postgres://localhost/gatehouse' })[0]).toMatch(/^SECRET_KEY is required/);
+  });
+
+  it.each(['DATABASE_POOLER_URL'])('refuses %s without DATABASE_URL', (name) => {
+    expect(faultsOf({ [name]: 'postgres://localhost/gatehouse' })).toEqual([`${name} needs DATABASE_URL: the embedded database is in this process alone`]);
+    expect(faultsOf({ [name]: 'localhost', DATABASE_URL: 'postgres://localhost/gatehouse', SECRET_KEY: 'a-key-0123456789-abcdefghijklmnopqrstuvwxyz' })).toEqual([`${name} must be a postgres:// URL`]);
   });
 
   it.each(['changeme-changeme-changeme-changeme', 'short', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', ''.padEnd(31, 'abcdefgh12'), '<put a key of thirty-two characters here>'])(
@@ -93,7 +99,7 @@ describe('readConfig', () => {
     const example = readFileSync(new URL('../../.env.example', import.meta.url), 'utf8');
     const named = [...example.matchAll(/^#?\s?([A-Z_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value] as const);
     expect(named.map(([name]) => name).sort()).toEqual(
-      ['ADMIN_EMAIL', 'ADMIN_PASSWORD', 'DATABASE_URL', 'DATA_DIR', 'HOST', 'LOG_LEVEL', 'MAIL_FROM', 'PORT', 'PUBLIC_URL', 'REDIS_URL', 'SECRET_KEY', 'SMTP_URL', 'TOKEN_RETENTION_DAYS', 'TRUSTED_PROXIES', 'WEBHOOK_ALLOWED_ADDRESSES'],
+      ['ADMIN_EMAIL', 'ADMIN_PASSWORD', 'DATABASE_POOLER_URL', 'DATABASE_URL', 'DATA_DIR', 'HOST', 'LOG_LEVEL', 'MAIL_FROM', 'PORT', 'PUBLIC_URL', 'REDIS_URL', 'SECRET_KEY', 'SMTP_URL', 'TOKEN_RETENTION_DAYS', 'TRUSTED_PROXIES', 'WEBHOOK_ALLOWED_ADDRESSES'],
     );
     expect(readConfig(Object.fromEntries(named.filter(([, value]) => value !== '')))).toEqual(readConfig({}));
   });

@@ -6,6 +6,8 @@ export interface Config {
   readonly host: string;
   /** Null runs the embedded database in `dataDir`. */
   readonly databaseUrl: string | null;
+  /** The same database through a pooler in transaction mode, for all that is not bound to a session; null means: no pooler. */
+  readonly databasePoolerUrl: string | null;
   readonly dataDir: string;
   readonly adminEmail: string;
   /** Null means: draw one on an empty database and print it once. */
@@ -61,8 +63,14 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       return wrong.length > 0 ? wrong.map((entry) => `has "${entry}", which is not an IP address or CIDR range`) : { list };
     }).list;
 
-  const databaseUrl = checked<string | null>('DATABASE_URL', null, (value) =>
-    hasProtocol(value, ['postgres:', 'postgresql:']) ? value : ['must be a postgres:// URL']);
+  const postgresUrl = (name: string): string | null =>
+    checked<string | null>(name, null, (value) => (hasProtocol(value, ['postgres:', 'postgresql:']) ? value : ['must be a postgres:// URL']));
+
+  const databaseUrl = postgresUrl('DATABASE_URL');
+  const databasePoolerUrl = postgresUrl('DATABASE_POOLER_URL');
+  for (const name of ['DATABASE_POOLER_URL']) {
+    if (text(name) !== null && text('DATABASE_URL') === null) faults.push(`${name} needs DATABASE_URL: the embedded database is in this process alone`);
+  }
   const host = text('HOST') ?? '127.0.0.1';
   const port = checked('PORT', 3000, (value) =>
     /^\d{1,5}$/.test(value) && Number(value) <= 65_535 ? Number(value) : ['must be a port number from 0 to 65535']);
@@ -83,6 +91,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     port,
     host,
     databaseUrl,
+    databasePoolerUrl,
     dataDir: text('DATA_DIR') ?? './data',
     adminEmail: checked('ADMIN_EMAIL', 'admin@localhost', (value) => (/^[^\s@]+@[^\s@]+$/.test(value) ? value : ['must be an e-mail address'])),
     // Not trimmed: a password is what was typed. Whether it is good is judged where it is used, at the first start.

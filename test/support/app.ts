@@ -1,9 +1,10 @@
 import { Writable } from 'node:stream';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createApplication } from '../../src/application.js';
-import { openEmbedded, openServer, type OpenDatabase } from '../../src/kernel/database/open-database.js';
+import { openEmbedded, type OpenDatabase } from '../../src/kernel/database/open-database.js';
 import type { MailSettings } from '../../src/kernel/mail/mailer.js';
 import { Passwords } from '../../src/users/passwords.js';
+import { openOnServer } from './database.js';
 import { SettableClock } from './settable-clock.js';
 
 export const PUBLIC_URL = 'http://gatehouse.test';
@@ -41,7 +42,7 @@ export async function replaceApp(database: OpenDatabase, mail: MailSettings | nu
 
 async function startApp(given?: OpenDatabase, mail: MailSettings | null = null): Promise<TestApp> {
   const url = process.env['GATEHOUSE_TEST_DATABASE'];
-  const database = given ?? (url ? await openServer(url) : await openEmbedded(null));
+  const database = given ?? (url ? await openOnServer(url) : await openEmbedded(null));
   const clock = new SettableClock();
   const log: string[] = [];
   const logTo = new Writable({

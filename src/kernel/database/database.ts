@@ -1,5 +1,4 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { Injectable } from '@nestjs/common';
 import type { ClientBase } from 'pg';
 import { DataSource, type EntityManager } from 'typeorm';
 
@@ -28,12 +27,15 @@ interface Joint {
 const INVALIDATED = 'gatehouse.invalidated';
 
 /** The way to the data: nothing of a tenant's can be read or written but inside a transaction of that tenant. */
-@Injectable()
 export class Database {
   private readonly joints = new AsyncLocalStorage<Joint>();
   private settle: () => Promise<void> = () => Promise.resolve();
 
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(
+    private readonly dataSource: DataSource,
+    /** Whether what is prepared under a name on a connection is still there in its next transaction. */
+    readonly keepsSessions: boolean,
+  ) {}
 
   /** Runs after every transaction here that made something out of date, before whoever began it goes on. Never rejects. */
   onInvalidation(settle: () => Promise<void>): void {

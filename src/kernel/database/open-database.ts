@@ -4,17 +4,8 @@ import { Instant } from '../instant.js';
 import type { ConnectListener } from './invalidations.js';
 import { migrate } from './migrator.js';
 import { SnakeCaseNaming } from './naming.js';
-
-const SERVICE_ROLE = 'gatehouse_app';
-
-/** Applied by the server to each session of the service: its role, and an end to whatever would hang. */
-const SESSION_SETTINGS = [
-  `role=${SERVICE_ROLE}`,
-  'statement_timeout=10000',
-  'lock_timeout=5000',
-  'idle_in_transaction_session_timeout=15000',
-];
-const SESSION_OPTIONS = SESSION_SETTINGS.map((setting) => `-c ${setting}`).join(' ');
+import { checkPooler } from './pooler-check.js';
+import { SESSION_OPTIONS } from './session-settings.js';
 
 /** Instants keep their microseconds; everything else as `pg` reads it by default. */
 const TIMESTAMPTZ: number = types.builtins.TIMESTAMPTZ;
@@ -29,20 +20,24 @@ const INSTANTS: CustomTypesConfig = {
 export interface OpenDatabase {
   readonly embedded: boolean;
   readonly migrationsApplied: readonly string[];
+  /** False behind a pooler that hands a server's session to somebody else after each transaction. */
+  readonly keepsSessions: boolean;
   readonly dataSourceOptions: DataSourceOptions;
   readonly connectListener: ConnectListener;
   close(): Promise<void>;
 }
 
-/** Reaches PostgreSQL at the URL and migrates it. */
-export async function openServer(url: string): Promise<OpenDatabase> {
+/** Reaches PostgreSQL at the URL and migrates it; through the pooler, where there is one, goes all that needs no session. */
+export async function openServer(url: string, poolerUrl: string | null = null): Promise<OpenDatabase> {
   const client = new Client({ connectionString: url, connectionTimeoutMillis: 5000 });
   await client.connect();
   const migrationsApplied = await migrate(client).finally(() => client.end());
+  if (poolerUrl !== null) await checkPooler(poolerUrl);
   return {
     embedded: false,
     migrationsApplied,
-    dataSourceOptions: dataSourceOptions({ url, poolSize: 10 }),
+    keepsSessions: poolerUrl === null,
+    dataSourceOptions: dataSourceOptions({ url: poolerUrl ?? url, poolSize: 10 }, poolerUrl === null),
     connectListener: () =>
       new Client({ connectionString: url, application_name: 'gatehouse listener', connectionTimeoutMillis: 1000, query_timeout: 5000, keepAlive: true, options: SESSION_OPTIONS }),
     close: () => Promise.resolve(),
@@ -62,7 +57,8 @@ export async function openEmbedded(directory: string | null): Promise<OpenDataba
     return {
       embedded: true,
       migrationsApplied,
-      dataSourceOptions: dataSourceOptions({ driver: server.pg, poolSize: 1 }),
+      keepsSessions: true,
+      dataSourceOptions: dataSourceOptions({ driver: server.pg, poolSize: 1 }, true),
       connectListener: null,
       close: () => server.close(),
     };
@@ -72,7 +68,7 @@ export async function openEmbedded(directory: string | null): Promise<OpenDataba
   }
 }
 
-function dataSourceOptions(where: { url?: string; driver?: unknown; poolSize: number }): DataSourceOptions {
+function dataSourceOptions(where: { url?: string; driver?: unknown; poolSize: number }, keepsSessions: boolean): DataSourceOptions {
   return {
     type: 'postgres',
     ...where,
@@ -85,7 +81,8 @@ function dataSourceOptions(where: { url?: string; driver?: unknown; poolSize: nu
     connectTimeoutMS: 2000,
     extra: {
       types: INSTANTS,
-      options: SESSION_OPTIONS,
+      // A pooler refuses them: there they come with the login.
+      ...(keepsSessions && { options: SESSION_OPTIONS }),
       query_timeout: 12_000,
       keepAlive: true,
     },
