@@ -70,7 +70,8 @@ export class InventoryToken {
   @ApiProperty({ type: String, nullable: true, format: 'date-time' }) revoked_at!: string | null;
   @ApiProperty({ type: String, nullable: true, format: 'uuid' }) revoked_by!: string | null;
   @ApiProperty({ type: String, nullable: true, example: 'unspecified' }) revocation_reason!: string | null;
-  @ApiProperty({ type: String, nullable: true, format: 'date-time', description: 'When its secret was first reported to have leaked.' }) exposed_at!: string | null;
+  @ApiProperty({ description: 'A secret of it that was reported to have leaked still opens it: replace it.' }) exposed!: boolean;
+  @ApiProperty({ type: String, nullable: true, format: 'date-time', description: 'When a secret of it was last reported to have leaked; each counts once.' }) exposed_at!: string | null;
   @ApiProperty({ type: String, nullable: true, format: 'uuid', description: 'The token whose end took it along.' }) revoked_with!: string | null;
 }
 

@@ -44,6 +44,7 @@ export function toInventoryToken(token: Token, now: Instant): InventoryToken {
     revoked_at: token.revokedAt?.toRfc3339() ?? null,
     revoked_by: token.revokedBy,
     revocation_reason: token.revocationReason,
+    exposed: token.exposed,
     exposed_at: token.exposedAt?.toRfc3339() ?? null,
     revoked_with: token.revokedWith,
   };

@@ -7,7 +7,7 @@ import { isPermissionKey } from '../tokens/permission-pattern.js';
 import { EXPIRING_DAYS } from '../tokens/token-filter.js';
 import { TOKEN_KINDS, type TokenKind } from '../tokens/token.js';
 
-export const FILTER_STATES = ['active', 'expiring', 'unused', 'blocked', 'expired', 'revoked'] as const;
+export const FILTER_STATES = ['active', 'expiring', 'unused', 'blocked', 'exposed', 'expired', 'revoked'] as const;
 export type FilterState = (typeof FILTER_STATES)[number];
 
 export function oneOf(values: readonly string[]): Rule {
@@ -81,7 +81,7 @@ export class InventoryFilter {
   @Satisfies(RULES.environment)
   environment?: string;
 
-  @ApiProperty({ required: false, enum: FILTER_STATES, description: `\`expiring\` tokens are active ones that expire within ${EXPIRING_DAYS} days; \`unused\` ones are active and were never used.` })
+  @ApiProperty({ required: false, enum: FILTER_STATES, description: `\`expiring\` tokens are active ones that expire within ${EXPIRING_DAYS} days; \`unused\` ones are active and were never used; \`exposed\` ones are neither revoked nor expired, and a leaked secret opens them.` })
   @Satisfies(RULES.state)
   state?: FilterState;
 

@@ -3,7 +3,7 @@ import { flag } from '../kernel/http/flag-rule.js';
 import { Satisfies, type Fault, type Rule } from '../kernel/http/rule.js';
 import { parseAddressEntry } from '../tokens/address-list.js';
 import { isPermissionPattern } from '../tokens/permission-pattern.js';
-import { ON_REUSE, type OnReuse } from '../tokens/policy.js';
+import { ON_EXPOSURE, ON_REUSE, type OnExposure, type OnReuse } from '../tokens/policy.js';
 import { TOKEN_KINDS, type TokenKind } from '../tokens/token.js';
 
 const HUNDRED_YEARS_SECONDS = 100 * 365 * 24 * 3600;
@@ -58,6 +58,11 @@ const ACTIVE: ApiPropertyOptions = { type: 'integer', nullable: true, minimum: 0
 const IDLE: ApiPropertyOptions = { type: 'integer', nullable: true, minimum: 1, maximum: IDLE_DAYS_MAX, example: 90, description: 'A token that has not been used for so many days stops working and is revoked.' };
 const PERMISSIONS: ApiPropertyOptions = { type: [String], nullable: true, maxItems: 200, example: ['invoice:*', 'token:read'], description: 'All that tokens may do; `*` stands for any one segment.' };
 const REUSE = { enum: ON_REUSE, default: 'alarm', description: 'What follows when a secret is presented that a rotation has replaced: an alarm, or an alarm and the end of its token.' } as ApiPropertyOptions;
+const EXPOSURE = {
+  enum: ON_EXPOSURE,
+  nullable: true,
+  description: 'What follows when a secret is reported to have leaked: the end of its token, or a flag on it, of which its owners are told as well. Null: what the other policies say, and `revoke` where none says anything.',
+} as ApiPropertyOptions;
 
 const leftOut = (options: ApiPropertyOptions): ApiPropertyOptions => ({ ...options, required: false }) as ApiPropertyOptions;
 
@@ -97,6 +102,10 @@ export class ChangePolicy {
   @ApiProperty(leftOut(REUSE))
   @Satisfies((value) => (value === undefined || ON_REUSE.includes(value as OnReuse) ? null : { rule: 'isIn', message: `must be one of ${ON_REUSE.join(', ')}` }))
   on_reuse?: OnReuse;
+
+  @ApiProperty(leftOut(EXPOSURE))
+  @Satisfies(optional((value) => (ON_EXPOSURE.includes(value as OnExposure) ? null : { rule: 'isIn', message: `must be one of ${ON_EXPOSURE.join(', ')}, or null` })))
+  on_exposure?: OnExposure | null;
 }
 
 /** Null everywhere: not limited. */
@@ -110,6 +119,7 @@ export class PolicyRules {
   @ApiProperty(IDLE) idle_days!: number | null;
   @ApiProperty(PERMISSIONS) allowed_permissions!: string[] | null;
   @ApiProperty(REUSE) on_reuse!: OnReuse;
+  @ApiProperty(EXPOSURE) on_exposure!: OnExposure | null;
 }
 
 export class PolicyResource extends PolicyRules {

@@ -16,11 +16,12 @@ export function toPolicy(body: ChangePolicy, current: Policy = NO_POLICY): Polic
     idleDays: given(body.idle_days, current.idleDays),
     allowedPermissions: given(distinct(body.allowed_permissions), current.allowedPermissions),
     onReuse: given(body.on_reuse, current.onReuse),
+    onExposure: given(body.on_exposure, current.onExposure),
   };
 }
 
 export function toResource({ own, effective, updatedAt }: PolicyView): PolicyResource {
-  return { ...toRules(own), effective: toRules(effective), updated_at: updatedAt?.toRfc3339() ?? null };
+  return { ...toRules(own), effective: { ...toRules(effective), on_exposure: effective.onExposure ?? 'revoke' }, updated_at: updatedAt?.toRfc3339() ?? null };
 }
 
 function toRules(policy: Policy): PolicyRules {
@@ -34,6 +35,7 @@ function toRules(policy: Policy): PolicyRules {
     idle_days: policy.idleDays,
     allowed_permissions: copy(policy.allowedPermissions),
     on_reuse: policy.onReuse ?? 'alarm',
+    on_exposure: policy.onExposure ?? null,
   };
 }
 

@@ -46,6 +46,8 @@ export class ApiToken {
   @Column('integer', { nullable: true }) rotationIntervalDays!: number | null;
   @Column('timestamptz', { nullable: true }) rotationDueAt!: Instant | null;
   @Column('timestamptz', { nullable: true }) reuseDetectedAt!: Instant | null;
+  /** Since when upkeep has known policies to block it; no verdict goes by it. */
+  @Column('timestamptz', { nullable: true }) blockedAt!: Instant | null;
   @Column('jsonb') metadata!: object;
   /** The database makes it out of the name. */
   @Column({ type: 'text', insert: false, update: false, select: false }) nameKey!: string;
@@ -78,4 +80,6 @@ export class TokenSecret {
   @Column('integer', { nullable: true }) overlapSeconds!: number | null;
   /** When its successor was first used. */
   @Column('timestamptz', { nullable: true }) replacedAt!: Instant | null;
+  /** When it was first reported to have leaked. */
+  @Column('timestamptz', { nullable: true }) exposedAt!: Instant | null;
 }

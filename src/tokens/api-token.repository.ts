@@ -6,7 +6,7 @@ import type { Instant } from '../kernel/instant.js';
 import type { Cursor } from '../kernel/page.js';
 import { ApiToken, TokenProject, TokenSecret } from './api-token.entity.js';
 import type { SecretHash } from './token-secret.js';
-import { addPlace, blockReasonAt, containing, LINKS, OF_TOKEN, toConditions, WITHIN_TENANT, type Conditions, type TokenFilter } from './token-filter.js';
+import { addPlace, blockReasonAt, containing, exposedAt, LINKS, OF_TOKEN, toConditions, WITHIN_TENANT, type Conditions, type TokenFilter } from './token-filter.js';
 import type { BlockReason, MintRequest, PendingRotation, ProjectScope, Token, TokenChange, TokenKind, TokenMetadata } from './token.js';
 import { orderBy, placeOf, SORT_KEYS, type TokenPlace, type TokenSort } from './token-sort.js';
 
@@ -195,10 +195,6 @@ export class ApiTokenRepository {
     return row?.next ?? 1;
   }
 
-  async markExposed({ organizationId, manager }: Tenant, id: string, at: Instant): Promise<void> {
-    await manager.update(ApiToken, { organizationId, id }, { exposedAt: at, updatedAt: at });
-  }
-
   /** The token as it is now and stays until the transaction ends. */
   async lock(tenant: Tenant, id: string): Promise<void> {
     await tenant.manager.query('SELECT FROM api_tokens WHERE organization_id = $1 AND id = $2 FOR UPDATE', [tenant.organizationId, id]);
@@ -254,10 +250,11 @@ export class ApiTokenRepository {
 
   /** Conditions may use parameters from $3 on; $1 is the tenant, $2 the projects of the caller. */
   private rows(tenant: Tenant, scope: ProjectScope, now: Instant, { from = 'api_tokens', columns = 'NULL AS sort_key', condition, parameters, rest }: Selection): Promise<SortedRow[]> {
+    const moment = `$${parameters.length + 3}`;
     return tenant.manager.query<SortedRow[]>(
       `SELECT t.*, ${columns}, (SELECT array_agg(p.key ORDER BY p.key) FROM ${LINKS} WHERE ${OF_TOKEN}) AS project_keys,
               s.created_at AS pending_since, s.hint AS pending_hint, s.overlap_seconds AS pending_overlap_seconds,
-              ${blockReasonAt(`$${parameters.length + 3}`)} AS block_reason
+              ${blockReasonAt(moment)} AS block_reason, ${exposedAt(moment)} AS exposed
          FROM ${from} t LEFT JOIN token_secrets s ON s.organization_id = t.organization_id AND s.token_id = t.id AND s.pending
         WHERE ${WITHIN_TENANT} AND ${condition} ${rest}`,
       [tenant.organizationId, toIds(scope), ...parameters, now.toPostgres()],
@@ -325,6 +322,7 @@ function toToken(row: Record<string, unknown>): Token {
     revokedAt: instant('revoked_at'),
     revokedBy: text('revoked_by'),
     revocationReason: text('revocation_reason'),
+    exposed: row['exposed'] as boolean,
     exposedAt: instant('exposed_at'),
     revokedWith: text('revoked_with'),
     metadata: row['metadata'] as TokenMetadata,

@@ -1,6 +1,6 @@
 import { intersectAddresses } from './address-list.js';
 import { intersectPatterns } from './permission-pattern.js';
-import { activeTokensMax, idleDays, longestLifetime, onReuse, type Policy } from './policy.js';
+import { activeTokensMax, idleDays, longestLifetime, onExposure, onReuse, type Policy } from './policy.js';
 import { TOKEN_KINDS } from './token.js';
 
 /** The one policy that allows what all of these allow together. */
@@ -16,6 +16,7 @@ export function mergePolicies(policies: readonly Policy[]): Policy {
     idleDays: idleDays(policies),
     allowedPermissions: common(policies.map(({ allowedPermissions }) => allowedPermissions), intersectPatterns),
     onReuse: onReuse(policies),
+    onExposure: onExposure(policies),
   };
 }
 

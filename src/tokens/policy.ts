@@ -23,7 +23,12 @@ export interface Policy {
   readonly allowedPermissions: readonly string[] | null;
   /** What follows when a secret is presented that was replaced: an alarm, or an alarm and the end of its token. Left out in policies older than it. */
   readonly onReuse?: OnReuse;
+  /** What follows when a secret is reported to have leaked: the end of its token, or an alarm only. Null, and left out in policies older than it: no say. */
+  readonly onExposure?: OnExposure | null;
 }
+
+export const ON_EXPOSURE = ['revoke', 'flag'] as const;
+export type OnExposure = (typeof ON_EXPOSURE)[number];
 
 export const ON_REUSE = ['alarm', 'revoke'] as const;
 export type OnReuse = (typeof ON_REUSE)[number];
@@ -38,6 +43,7 @@ export const NO_POLICY: Policy = {
   idleDays: null,
   allowedPermissions: null,
   onReuse: 'alarm',
+  onExposure: null,
 };
 
 /** What policies look at. */
@@ -114,6 +120,11 @@ export function idleDays(policies: readonly Policy[]): number | null {
 /** The stricter of what they say. */
 export function onReuse(policies: readonly Policy[]): OnReuse {
   return policies.some((policy) => policy.onReuse === 'revoke') ? 'revoke' : 'alarm';
+}
+
+/** The stricter of what they say; null where none says anything, and then the token is revoked. */
+export function onExposure(policies: readonly Policy[]): OnExposure | null {
+  return ON_EXPOSURE.find((answer) => policies.some((policy) => policy.onExposure === answer)) ?? null;
 }
 
 export function least(bounds: readonly (number | null)[]): number | null {

@@ -75,6 +75,12 @@ export class TokenEndRepository {
     return rows.map((row) => row.id);
   }
 
+  /** Whether a secret of one of these was ever reported to have leaked. */
+  async hasExposed({ organizationId, manager }: Tenant, ids: readonly string[]): Promise<boolean> {
+    const exposed = await manager.query<object[]>('SELECT FROM api_tokens WHERE organization_id = $1 AND id = ANY ($2::uuid[]) AND exposed_at IS NOT NULL LIMIT 1', [organizationId, ids]);
+    return exposed.length > 0;
+  }
+
   async restore({ organizationId, manager }: Tenant, ids: readonly string[], at: Instant): Promise<void> {
     await manager.query(
       `UPDATE api_tokens SET revoked_at = NULL, revoked_by = NULL, revocation_reason = NULL, revoked_with = NULL, updated_at = $3

@@ -91,6 +91,7 @@ export class TokenEngine {
       revokedAt: null,
       revokedBy: null,
       revocationReason: null,
+      exposed: false,
       exposedAt: null,
       revokedWith: null,
       metadata: {},

@@ -30,8 +30,8 @@ export interface TokenFilter {
   /** Of all projects, in one of these environments. */
   readonly everywhereIn?: readonly string[];
   readonly environment?: string;
-  /** `expiring` tokens are active ones that expire within 30 days, `unused` ones are active and were never used. */
-  readonly state?: TokenState | 'expiring' | 'unused';
+  /** `expiring` tokens are active ones that expire within 30 days, `unused` ones are active and were never used; `exposed` ones are live, be they blocked, and a leaked secret opens them. */
+  readonly state?: TokenState | 'expiring' | 'unused' | 'exposed';
   /** Neither revoked nor expired, be it blocked. */
   readonly live?: true;
   /** False: whatever is not revoked, be it expired. */
@@ -81,6 +81,13 @@ export const WITHIN_TENANT = `t.organization_id = $1
 export function blockReasonAt(moment: string): string {
   const policies = 'CASE WHEN t.sub_organization_id IS NULL THEN (SELECT binding_policies($1, NULL)) ELSE binding_policies($1, t.sub_organization_id) END';
   return `token_block_reason(t.organization_id, t.id, ${policies}, ${moment}::timestamptz)`;
+}
+
+/** Whether a secret that has leaked opens token `t` at that moment. */
+export function exposedAt(moment: string): string {
+  return `(t.revoked_at IS NULL AND ${SORT_KEYS.expiresAt.sql} > ${moment}::timestamptz AND EXISTS (
+    SELECT FROM token_secrets x WHERE x.organization_id = t.organization_id AND x.token_id = t.id AND x.exposed_at IS NOT NULL
+      AND (x.expires_at IS NULL OR x.expires_at > ${moment}::timestamptz)))`;
 }
 
 /** SQL with its parameters, which are numbered from $3 on. */
@@ -148,6 +155,7 @@ function addState(where: Conditions, state: NonNullable<TokenFilter['state']>, n
   if (state === 'revoked') return where.add(() => 't.revoked_at IS NOT NULL');
   const { sql: expiry } = SORT_KEYS.expiresAt;
   if (state === 'expired') return where.add((value) => `t.revoked_at IS NULL AND ${expiry} <= ${value}::timestamptz`, now);
+  if (state === 'exposed') return where.add(exposedAt, now);
   addLive(where, now);
   where.add((value) => `${blockReasonAt(value)} IS ${state === 'blocked' ? 'NOT NULL' : 'NULL'}`, now);
   if (state === 'expiring') where.add((value) => `${expiry} <= ${value}::timestamptz`, now.plusSeconds(EXPIRING_DAYS * 86_400));

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 import { byteaArray, type Tenant } from '../kernel/database/database.js';
 import type { Instant } from '../kernel/instant.js';
 import { ApiToken, TokenSecret } from './api-token.entity.js';
@@ -72,6 +73,23 @@ export class TokenSecretsRepository {
       [organizationId, endedBy.toPostgres(), limit],
     );
     return forgotten.length;
+  }
+
+  /** Those of these hashes that some token's secret has, whosever it is. */
+  async known(manager: EntityManager, hashes: readonly Buffer[]): Promise<readonly Buffer[]> {
+    const rows = await manager.query<{ secret_hash: Buffer }[]>('SELECT secret_hash FROM token_secrets WHERE secret_hash = ANY ($1::bytea[])', [byteaArray(hashes)]);
+    return rows.map(({ secret_hash: hash }) => hash);
+  }
+
+  /** Notes that the secret has leaked which has one of these hashes; false where that was noted before. */
+  async markExposed({ organizationId, manager }: Tenant, tokenId: string, hashes: readonly Buffer[], at: Instant): Promise<boolean> {
+    const [marked] = await manager.query<[object[], number]>(
+      'UPDATE token_secrets SET exposed_at = $4 WHERE organization_id = $1 AND token_id = $2 AND secret_hash = ANY ($3::bytea[]) AND exposed_at IS NULL RETURNING token_id',
+      [organizationId, tokenId, byteaArray(hashes), at.toPostgres()],
+    );
+    if (marked.length === 0) return false;
+    await manager.update(ApiToken, { organizationId, id: tokenId }, { exposedAt: at, updatedAt: at });
+    return true;
   }
 
   /** True once in so many seconds for each token that lives, for whoever is first. */

@@ -72,7 +72,9 @@ export interface Token {
   readonly revokedAt: Instant | null;
   readonly revokedBy: string | null;
   readonly revocationReason: string | null;
-  /** When its secret was first reported to have leaked. */
+  /** A secret that was reported to have leaked opens it at the moment it is read. */
+  readonly exposed: boolean;
+  /** When a secret of it was last reported to have leaked that had not been before. */
   readonly exposedAt: Instant | null;
   /** The token whose end took it along; null where it was ended itself. */
   readonly revokedWith: string | null;

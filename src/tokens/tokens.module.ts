@@ -10,6 +10,7 @@ import { FactsCache } from './facts-cache.js';
 import { IdleTokens } from './idle-tokens.js';
 import { LastUse } from './last-use.js';
 import { NumberedTokens } from './numbered-tokens.js';
+import { PolicyReviews } from './policy-reviews.js';
 import { SecretSuccession } from './secret-succession.js';
 import { TokenEndRepository } from './token-end.repository.js';
 import { TokenEnds } from './token-ends.js';
@@ -35,6 +36,7 @@ import { TokenVerifier } from './token-verifier.js';
     IdleTokens,
     LastUse,
     NumberedTokens,
+    PolicyReviews,
     SecretSuccession,
     TokenEndRepository,
     TokenEnds,

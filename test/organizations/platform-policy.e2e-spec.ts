@@ -40,6 +40,26 @@ describe('the platform\'s policy', () => {
     for (const [place, each] of all.entries()) expect(await isActive(each, before[place])).toBe(true);
   });
 
+  it('has the last word on what follows a leak: where it says revoke, a tenant that says flag is not heard', async () => {
+    const { platform } = installation;
+    const tenant = await aTenant();
+    const leak = async (): Promise<boolean> => {
+      const token = await mint(tenant);
+      await call('POST', '/v1/tokens/report-leak', { body: { tokens: [{ token: token.body.token }] } });
+      return isActive(tenant, token);
+    };
+    await put(tenant, { on_exposure: 'flag' });
+    await put(platform, { idle_days: 9 });
+    expect([(await read(tenant)).body.effective.on_exposure, await leak()]).toEqual(['flag', true]);
+    await put(platform, { on_exposure: 'revoke' });
+    expect([(await read(tenant)).body, await leak()]).toMatchObject([{ on_exposure: 'flag', effective: { on_exposure: 'revoke' } }, false]);
+    await put(platform, { on_exposure: 'flag' });
+    await put(tenant, {});
+    expect([(await read(tenant)).body, await leak()]).toMatchObject([{ on_exposure: null, effective: { on_exposure: 'flag' } }, true]);
+    await put(tenant, { on_exposure: 'revoke' });
+    expect(await leak()).toBe(false);
+  });
+
   it('changes what tenants see: an entity tag from before is stale', async () => {
     const tenant = await aTenant();
     const { headers } = await read(tenant);

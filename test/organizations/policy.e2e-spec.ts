@@ -26,7 +26,9 @@ const NONE = {
   idle_days: null,
   allowed_permissions: null,
   on_reuse: 'alarm',
+  on_exposure: null,
 };
+const UNBOUND = { ...NONE, on_exposure: 'revoke' };
 const FULL = {
   longest_lifetime_seconds: { ...NO_LIFETIMES, user: 3600, 'auth-method': 60 },
   expiry_required: true,
@@ -37,12 +39,13 @@ const FULL = {
   idle_days: 30,
   allowed_permissions: ['token:read', 'user:*:*'],
   on_reuse: 'revoke',
+  on_exposure: 'flag',
 };
 
 describe('/v1/policy', () => {
   it('limits nothing in an organization that has set none', async () => {
     const { status, headers, body } = await read();
-    expect([status, body]).toEqual([200, { ...NONE, effective: NONE, updated_at: null }]);
+    expect([status, body]).toEqual([200, { ...NONE, effective: UNBOUND, updated_at: null }]);
     expect(headers['etag']).toMatch(/^"[\w-]{27}"$/);
   });
 
@@ -52,7 +55,7 @@ describe('/v1/policy', () => {
     const shown = await read();
     expect([shown.body, shown.headers['etag']]).toEqual([set.body, set.headers['etag']]);
     expect((await put({ idle_days: 7 })).body).toMatchObject({ ...NONE, idle_days: 7 });
-    expect((await put({})).body).toMatchObject({ ...NONE, effective: NONE });
+    expect((await put({})).body).toMatchObject({ ...NONE, effective: UNBOUND });
   });
 
   it('PATCH changes what it names, of lifetimes each kind by itself, and null lifts a bound', async () => {
@@ -136,7 +139,7 @@ describe('/v1/policy', () => {
   it('is each organization\'s own', async () => {
     const other = await aTenant();
     await put(FULL);
-    expect((await read(other.admin.session)).body).toMatchObject({ ...NONE, effective: NONE });
+    expect((await read(other.admin.session)).body).toMatchObject({ ...NONE, effective: UNBOUND });
     expect((await put({ idle_days: 1 }, { by: other.admin.session })).status).toBe(200);
     expect((await read()).body).toMatchObject(FULL);
   });
