@@ -57,12 +57,11 @@ export class MomentNotices implements OnModuleInit {
     }
   }
 
-  /** Where a webhook wants to know; everywhere where people are written to. */
+  /** Where there is a token to tell of, and a webhook wants to know, or people are written to. */
   private async organizationsToTell(told: Told): Promise<readonly string[]> {
-    const rows = this.isMailed(told)
-      ? await this.database.query<{ id: string }>('SELECT id FROM organizations_to_keep()')
-      : await this.database.query<{ id: string }>('SELECT id FROM organizations_to_tell($1)', [[told.event]]);
-    return rows.map(({ id }) => id);
+    const until = this.clock.now().plusSeconds(told.days * DAY_SECONDS).toPostgres();
+    const event = this.isMailed(told) ? null : told.event;
+    return (await this.database.query<{ id: string }>('SELECT id FROM organizations_at_moment($1, $2, $3, $4)', [told.column, told.days, until, event])).map(({ id }) => id);
   }
 
   private isMailed({ event }: Told): boolean {

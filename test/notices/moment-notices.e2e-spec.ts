@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { Maintenance } from '../../src/kernel/maintenance/maintenance.js';
 import { MaintenanceRunner } from '../../src/kernel/maintenance/maintenance-runner.js';
 import { theApp } from '../support/app.js';
 import { aName, aTenant, sql, type TestTenant } from '../support/builders.js';
@@ -118,13 +119,22 @@ describe('a token that ends', () => {
   });
 });
 
-it('is asked about only where a webhook wants to know', async () => {
-  const { app } = await theApp();
-  const runner = app.get(MaintenanceRunner);
-  const [listening, deaf] = [await aTenant(), await aTenant()];
-  await aWebhook(listening, 'https://hooks.acme.example', ['token.expired']);
+it('is asked about only where a webhook wants to know, and a moment has come that was not told of', async () => {
+  const { app, clock } = await theApp();
+  const toVisit = async (): Promise<readonly string[]> => {
+    const task = app.get(Maintenance).get('notices.token.expired.0');
+    return 'organizations' in task && task.organizations ? task.organizations() : [];
+  };
+  const [listening, idle, deaf] = [await aTenant(), await aTenant(), await aTenant()];
+  for (const each of [listening, idle]) await aWebhook(each, 'https://hooks.acme.example', ['token.expired']);
   await aWebhook(deaf, 'https://hooks.acme.example', ['token.created']);
-  await runner.run('notices.token.expired.0');
-  expect(await sql(listening, 'SELECT days FROM moment_notices')).toEqual([{ days: 0 }]);
-  expect(await sql(deaf, 'SELECT days FROM moment_notices')).toEqual([]);
+  for (const each of [listening, deaf]) {
+    tenant = each;
+    await aTokenFor(1);
+  }
+  clock.advance(DAY);
+  const visited = await toVisit();
+  expect([listening, idle, deaf].map(({ id }) => visited.includes(id))).toEqual([true, false, false]);
+  await app.get(MaintenanceRunner).run('notices.token.expired.0', [listening.id]);
+  expect(await toVisit()).not.toContain(listening.id);
 });
