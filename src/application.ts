@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { LogController, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -32,6 +33,8 @@ export interface ApplicationParts {
   readonly secretKeys: readonly string[];
   readonly database: OpenDatabase;
   readonly clock?: Clock;
+  /** Which of several processes on this machine it is; each line of the log says so. */
+  readonly worker?: number;
   /** Where log lines go; standard output where left out. */
   readonly logTo?: NodeJS.WritableStream;
   /** False keeps upkeep and deliveries from running by themselves: a test asks for them, at the time that it has set. */
@@ -39,7 +42,7 @@ export interface ApplicationParts {
 }
 
 /** The whole application, ready to listen or to be asked in-process. Refuses a database that would not keep tenants apart. */
-export async function createApplication({ config, secretKeys, database, clock = new Clock(), logTo, background = true }: ApplicationParts): Promise<NestFastifyApplication> {
+export async function createApplication({ config, secretKeys, database, clock = new Clock(), worker, logTo, background = true }: ApplicationParts): Promise<NestFastifyApplication> {
   const foundations: Foundations = {
     database,
     keys: new KeyRing(secretKeys),
@@ -56,7 +59,7 @@ export async function createApplication({ config, secretKeys, database, clock = 
   const adapter = new FastifyAdapter({
     genReqId: newRequestId,
     trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
-    logger: { level: config.logLevel, ...(logTo && { stream: logTo }) },
+    logger: { level: config.logLevel, ...(worker !== undefined && { base: { pid: process.pid, hostname: hostname(), worker } }), ...(logTo && { stream: logTo }) },
     logController: new LogController({ disableRequestLogging: true }),
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: PATH_PARAMETER_LENGTH_MAX },
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => filter?.answer(error, request, reply),

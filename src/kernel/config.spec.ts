@@ -17,6 +17,7 @@ describe('readConfig', () => {
     expect(readConfig({})).toEqual({
       port: 3000,
       host: '127.0.0.1',
+      workers: 1,
       databaseUrl: null,
       databasePoolerUrl: null,
       dataDir: './data',
@@ -55,6 +56,12 @@ describe('readConfig', () => {
 
   it('requires SECRET_KEY with DATABASE_URL', () => {
     expect(faultsOf({ DATABASE_URL: 'postgres://localhost/gatehouse' })[0]).toMatch(/^SECRET_KEY is required/);
+  });
+
+  it('refuses several workers without DATABASE_URL, and a number of them that makes no sense', () => {
+    expect(faultsOf({ WORKERS: '2' })).toEqual(['WORKERS needs DATABASE_URL: the embedded database is in this process alone']);
+    expect(readConfig({ WORKERS: '1' }).workers).toBe(1);
+    for (const WORKERS of ['0', '-1', '1.5', 'many', '1000']) expect(faultsOf({ WORKERS })).toEqual(['WORKERS must be a number from 1 to 999']);
   });
 
   it.each(['DATABASE_POOLER_URL'])('refuses %s without DATABASE_URL', (name) => {
@@ -99,7 +106,7 @@ describe('readConfig', () => {
     const example = readFileSync(new URL('../../.env.example', import.meta.url), 'utf8');
     const named = [...example.matchAll(/^#?\s?([A-Z_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value] as const);
     expect(named.map(([name]) => name).sort()).toEqual(
-      ['ADMIN_EMAIL', 'ADMIN_PASSWORD', 'DATABASE_POOLER_URL', 'DATABASE_URL', 'DATA_DIR', 'HOST', 'LOG_LEVEL', 'MAIL_FROM', 'PORT', 'PUBLIC_URL', 'REDIS_URL', 'SECRET_KEY', 'SMTP_URL', 'TOKEN_RETENTION_DAYS', 'TRUSTED_PROXIES', 'WEBHOOK_ALLOWED_ADDRESSES'],
+      ['ADMIN_EMAIL', 'ADMIN_PASSWORD', 'DATABASE_POOLER_URL', 'DATABASE_URL', 'DATA_DIR', 'HOST', 'LOG_LEVEL', 'MAIL_FROM', 'PORT', 'PUBLIC_URL', 'REDIS_URL', 'SECRET_KEY', 'SMTP_URL', 'TOKEN_RETENTION_DAYS', 'TRUSTED_PROXIES', 'WEBHOOK_ALLOWED_ADDRESSES', 'WORKERS'],
     );
     expect(readConfig(Object.fromEntries(named.filter(([, value]) => value !== '')))).toEqual(readConfig({}));
   });

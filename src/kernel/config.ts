@@ -4,6 +4,8 @@ import type { MailSettings } from './mail/mailer.js';
 export interface Config {
   readonly port: number;
   readonly host: string;
+  /** How many processes serve on this machine. */
+  readonly workers: number;
   /** Null runs the embedded database in `dataDir`. */
   readonly databaseUrl: string | null;
   /** The same database through a pooler in transaction mode, for all that is not bound to a session; null means: no pooler. */
@@ -68,8 +70,9 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
 
   const databaseUrl = postgresUrl('DATABASE_URL');
   const databasePoolerUrl = postgresUrl('DATABASE_POOLER_URL');
-  for (const name of ['DATABASE_POOLER_URL']) {
-    if (text(name) !== null && text('DATABASE_URL') === null) faults.push(`${name} needs DATABASE_URL: the embedded database is in this process alone`);
+  const workers = checked('WORKERS', 1, (value) => (/^[1-9]\d{0,2}$/.test(value) ? Number(value) : ['must be a number from 1 to 999']));
+  for (const [name, isSet] of [['DATABASE_POOLER_URL', text('DATABASE_POOLER_URL') !== null], ['WORKERS', workers > 1]] as const) {
+    if (isSet && text('DATABASE_URL') === null) faults.push(`${name} needs DATABASE_URL: the embedded database is in this process alone`);
   }
   const host = text('HOST') ?? '127.0.0.1';
   const port = checked('PORT', 3000, (value) =>
@@ -82,7 +85,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   if (text('DATABASE_URL') !== null && text('SECRET_KEY') === null) {
     faults.push('SECRET_KEY is required with DATABASE_URL: 32 or more random characters, for instance from `openssl rand -base64 48`');
   }
-  const publicUrl = checked('PUBLIC_URL', `http://${host.includes(':') ? `[${host}]` : host}:${port}`, (value) =>
+  const publicUrl = checked('PUBLIC_URL', httpUrl(host, port), (value) =>
     hasProtocol(value, ['http:', 'https:']) && !/[?#]/.test(value) ? value.replace(/\/+$/, '') : ['must be an http:// or https:// URL without query']);
   const smtpUrl = checked<string | null>('SMTP_URL', null, (value) =>
     hasProtocol(value, ['smtp:', 'smtps:']) && new URL(value).hostname !== '' ? value : ['must be a URL like smtp://user:password@host:587, or smtps:// for TLS from the start']);
@@ -90,6 +93,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   const config: Config = {
     port,
     host,
+    workers,
     databaseUrl,
     databasePoolerUrl,
     dataDir: text('DATA_DIR') ?? './data',
@@ -110,6 +114,10 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   };
   if (faults.length > 0) throw new ConfigInvalid(faults);
   return Object.freeze(config);
+}
+
+export function httpUrl(host: string, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 function hasProtocol(value: string, protocols: readonly string[]): boolean {

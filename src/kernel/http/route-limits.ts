@@ -1,7 +1,7 @@
 import { RouteConfig } from '@nestjs/platform-fastify';
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, RouteOptions } from 'fastify';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { DomainError } from '../failure.js';
 
 export interface RouteLimits {
@@ -28,7 +28,7 @@ export async function keepLimits(server: FastifyInstance, redisUrl: string | nul
     const bytes = (route.config as { bodyBytes?: number } | undefined)?.bodyBytes;
     if (bytes !== undefined) route.bodyLimit = bytes;
   });
-  const redis = redisUrl === null ? null : openRedis(redisUrl, server);
+  const redis = redisUrl === null ? null : await openRedis(redisUrl, server);
   await server.register(rateLimit, {
     global: false,
     ipv6Subnet: 64,
@@ -39,7 +39,9 @@ export async function keepLimits(server: FastifyInstance, redisUrl: string | nul
   });
 }
 
-function openRedis(url: string, server: FastifyInstance): Redis {
+async function openRedis(url: string, server: FastifyInstance): Promise<Redis> {
+  // Loaded only where it is used.
+  const { Redis } = await import('ioredis');
   const redis = new Redis(url, { connectTimeout: 500, commandTimeout: 500, maxRetriesPerRequest: 1, enableOfflineQueue: false });
   let heard = false;
   redis.on('ready', () => (heard = false));

@@ -1,5 +1,4 @@
 import { Logger, type OnApplicationShutdown } from '@nestjs/common';
-import { createTransport } from 'nodemailer';
 
 export interface MailSettings {
   /** `smtp:` or `smtps:`, with user and password where the server asks for them. */
@@ -29,7 +28,7 @@ const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
  */
 export class Mailer implements OnApplicationShutdown {
   private readonly logger = new Logger('Mailer');
-  private readonly transport: ReturnType<typeof transportTo> | null;
+  private transport: ReturnType<typeof transportTo> | null = null;
   private readonly underWay = new Set<Promise<void>>();
   /** Ends every pause between two attempts. */
   private readonly closing = new AbortController();
@@ -37,17 +36,15 @@ export class Mailer implements OnApplicationShutdown {
   constructor(
     private readonly settings: MailSettings | null,
     private readonly pausesMs: readonly number[] = PAUSES_MS,
-  ) {
-    this.transport = settings && transportTo(settings.url);
-  }
+  ) {}
 
   /** False where no mail can be sent at all: messages are then dropped. */
   get isConfigured(): boolean {
-    return this.transport !== null;
+    return this.settings !== null;
   }
 
   send(message: Message): void {
-    if (!this.transport) return;
+    if (!this.settings) return;
     if (!ADDRESS.test(message.to)) {
       this.logger.error(`the mail "${message.subject}" was dropped: its recipient is no e-mail address`);
       return;
@@ -56,7 +53,7 @@ export class Mailer implements OnApplicationShutdown {
       this.logger.error(`the mail "${message.subject}" was dropped: ${UNDER_WAY_MAX} others are still to be sent`);
       return;
     }
-    const delivery = this.deliver(message).finally(() => this.underWay.delete(delivery));
+    const delivery = this.deliver(this.settings, message).finally(() => this.underWay.delete(delivery));
     this.underWay.add(delivery);
   }
 
@@ -72,14 +69,14 @@ export class Mailer implements OnApplicationShutdown {
     await Promise.race([this.settled(), new Promise<void>((resolve) => (timer = setTimeout(resolve, SHUTDOWN_MS)))]);
     clearTimeout(timer);
     if (this.underWay.size > 0) this.logger.error(`${this.underWay.size} mail(s) could not be sent before the end`);
-    this.transport?.close();
+    (await this.transport)?.close();
   }
 
-  private async deliver(message: Message): Promise<void> {
+  private async deliver(settings: MailSettings, message: Message): Promise<void> {
     for (let attempt = 0; ; attempt += 1) {
       const last = this.closing.signal.aborted;
       try {
-        await this.hand(message);
+        await this.hand(settings, message);
         return;
       } catch (error) {
         const pause = last || isFinal(error) ? undefined : this.pausesMs[attempt];
@@ -93,9 +90,10 @@ export class Mailer implements OnApplicationShutdown {
     }
   }
 
-  private async hand({ to, subject, text }: Message): Promise<void> {
-    await this.transport?.sendMail({
-      from: this.settings?.from,
+  private async hand({ url, from }: MailSettings, { to, subject, text }: Message): Promise<void> {
+    this.transport ??= transportTo(url);
+    await (await this.transport).sendMail({
+      from,
       to: { name: '', address: to },
       subject,
       text,
@@ -119,7 +117,9 @@ export class Mailer implements OnApplicationShutdown {
   }
 }
 
-function transportTo(url: string) {
+async function transportTo(url: string) {
+  // Loaded only where it is used.
+  const { createTransport } = await import('nodemailer');
   const { protocol, hostname, username, search } = new URL(url);
   const plain = protocol === 'smtp:' && search === '';
   const near = LOOPBACK.includes(hostname);
