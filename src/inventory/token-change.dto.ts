@@ -1,5 +1,4 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { NothingElse } from '../kernel/http/nothing-else.js';
 import { isPlainText, plainText } from '../kernel/http/plain-text.js';
 import { Satisfies, type Fault, type Rule } from '../kernel/http/rule.js';
 import { parseAddressEntry } from '../tokens/address-list.js';
@@ -47,7 +46,6 @@ const interval: Rule = (value) =>
   value === undefined || (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 3_650) ? null : { rule: 'interval', message: 'must be a whole number of days from 1 to 3650' };
 
 /** What is left out stays. */
-@NothingElse()
 export class ChangeToken {
   @ApiProperty({ required: false, example: 'deploy', maxLength: 255 })
   @Satisfies(plainText({ min: 1, max: 255, optional: true }))

@@ -26,6 +26,7 @@ const REASON = {
   description: 'Why, in the words of RFC 5280 section 5.3.1, also as they are spelt there. An end by `key_compromise` is final.',
 };
 
+@NothingElse()
 export class EndQuery {
   @ApiProperty(REASON)
   @Satisfies(reason)
@@ -33,14 +34,12 @@ export class EndQuery {
 }
 
 @OptionalBody()
-@NothingElse()
 export class EndRequest {
   @ApiProperty(REASON)
   @Satisfies(reason)
   reason?: string;
 }
 
-@NothingElse()
 export class BulkRevocationBody {
   @ApiProperty({ type: InventoryFilter, description: 'Which tokens, of those that are not revoked. The names and values of the list’s filters.', example: { unused_since: '2026-05-01T00:00:00Z' } })
   @Satisfies(filterObject)

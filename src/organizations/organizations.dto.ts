@@ -15,6 +15,8 @@ const ADMINISTRATOR: Readonly<Record<string, Rule>> = {
 const administrator: Rule = (value) => {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return { rule: 'isObject', message: 'must be an object with email and password' };
   const given = value as Readonly<Record<string, unknown>>;
+  const others = Object.keys(given).filter((property) => !Object.hasOwn(ADMINISTRATOR, property));
+  if (others.length > 0) return others.map((property) => ({ at: [property], rule: 'unknown', message: 'is not known here', value: undefined }));
   return Object.entries(ADMINISTRATOR).flatMap(([property, rule]) => faultsOf(rule, given[property], given).map((fault) => ({ ...fault, at: [property], value: undefined })));
 };
 

@@ -1,5 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { isUuid } from '../kernel/ids.js';
+import { NothingElse } from '../kernel/http/nothing-else.js';
 import { PageQuery } from '../kernel/http/page-query.js';
 import { Satisfies, type Rule } from '../kernel/http/rule.js';
 
@@ -11,6 +12,7 @@ export class SessionsQuery extends PageQuery {
   user?: string;
 }
 
+@NothingElse()
 export class EndSessionsQuery {
   @ApiProperty({ required: false, default: 'me', description: '`me`, the id of a user, or `all`. For others than yourself, and with a token, it takes session:write.' })
   @Satisfies(whose)

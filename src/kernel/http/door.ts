@@ -35,6 +35,8 @@ export interface BodyPolicy {
   readonly form?: boolean;
   /** Whether a body that is not JSON is refused before or after the caller is judged. */
   readonly malformedFirst: boolean;
+  /** Members that the route does not know are refused instead of dropped: a misspelt one would change what is meant. */
+  readonly refusesOthers?: boolean;
   /** What no bytes at all stand for. */
   readonly empty: 'malformed' | 'empty-object' | 'absent';
   /** Reads the text where the dialect is laxer than JSON.parse. Throws SyntaxError. */

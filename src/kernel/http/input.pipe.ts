@@ -1,7 +1,7 @@
 import { Injectable, type ArgumentMetadata, type PipeTransform, type Type } from '@nestjs/common';
 import { getMetadataStorage, validateSync, type ValidationError } from 'class-validator';
 import { InputInvalid, type Violation } from '../failure.js';
-import { refusesOthers } from './nothing-else.js';
+import { isClosed } from './nothing-else.js';
 import { isOptionalBody } from './optional-body.js';
 import { ReceivedBody } from './received-body.js';
 import { faultsOf, type Rule } from './rule.js';
@@ -21,7 +21,8 @@ export class InputPipe implements PipeTransform {
       const rule = input === undefined ? 'body-missing' : 'not-an-object';
       throw new InputInvalid([{ part: 'body', at: [], rule, message: 'The request body must be an object.', value: input }]);
     }
-    return toValid(metatype as Type<object>, (input ?? {}) as Record<string, unknown>, type);
+    const refusesOthers = value instanceof ReceivedBody ? value.refusesOthers : isClosed(metatype);
+    return toValid(metatype as Type<object>, (input ?? {}) as Record<string, unknown>, type, refusesOthers);
   }
 }
 
@@ -32,13 +33,13 @@ export function inputOf<Input extends object>(dto: Type<Input>, part: 'body' | '
   return pipe.transform(value, { type: part, metatype: dto }) as Input;
 }
 
-function toValid(dto: Type<object>, input: Record<string, unknown>, part: 'body' | 'query'): object {
+function toValid(dto: Type<object>, input: Record<string, unknown>, part: 'body' | 'query', refusesOthers: boolean): object {
   const instance = new dto() as Record<string, unknown>;
   for (const property of declaredProperties(dto)) {
     if (Object.hasOwn(input, property)) instance[property] = input[property];
   }
   const violations = [
-    ...(refusesOthers(dto) ? undeclared(dto, input, part) : []),
+    ...(refusesOthers ? undeclared(dto, input, part) : []),
     ...validateSync(instance, { forbidUnknownValues: true }).flatMap((error) => toViolations(error, instance, part)),
   ];
   if (violations.length > 0) throw new InputInvalid(violations);

@@ -1,10 +1,10 @@
 const closed = new WeakSet<object>();
 
-/** Members that the DTO does not declare are refused instead of dropped: a misspelt one would change what is meant. */
+/** On the query of a route that changes something: parameters that it does not declare are refused, as members of a body are. */
 export function NothingElse(): ClassDecorator {
   return (dto) => void closed.add(dto);
 }
 
-export function refusesOthers(dto: object): boolean {
+export function isClosed(dto: object): boolean {
   return closed.has(dto);
 }

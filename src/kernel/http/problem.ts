@@ -122,7 +122,7 @@ function toProblemFault({ at, message }: Violation): ProblemFault {
 export const problemDoor: Door = {
   name: 'gatehouse',
   paths: [],
-  body: { accepts: ['application/json'], malformedFirst: false, empty: 'absent' },
+  body: { accepts: ['application/json'], malformedFirst: false, refusesOthers: true, empty: 'absent' },
   credential: bearerCredential,
   replies: PROBLEM_REPLIES,
 };

@@ -13,6 +13,10 @@ export class ReceivedBody {
     private readonly policy: BodyPolicy,
   ) {}
 
+  get refusesOthers(): boolean {
+    return this.policy.refusesOthers === true;
+  }
+
   /** The value the body stands for; undefined where there is none. */
   read(): unknown {
     this.requireSupportedType();
@@ -34,7 +38,7 @@ export class ReceivedBody {
     if (this.mediaType !== null && text !== '' && this.policy.isText?.(this.mediaType)) return text;
     if (this.policy.form && this.mediaType === 'application/x-www-form-urlencoded') return readForm(text);
     if (text.trim() === '') {
-      if (this.policy.empty === 'malformed') throw malformed('the body is empty', text);
+      if (this.policy.empty === 'malformed') throw unreadable('the body is empty', text);
       return this.policy.empty === 'empty-object' ? {} : undefined;
     }
     requireShallow(text);
@@ -50,7 +54,7 @@ export class ReceivedBody {
     try {
       return new TextDecoder('utf-8', { fatal: true }).decode(this.bytes);
     } catch {
-      throw malformed('the body is not UTF-8 text', '');
+      throw unreadable('the body is not UTF-8 text', '');
     }
   }
 
@@ -75,8 +79,13 @@ export class ReceivedBody {
   }
 }
 
+/** What a parser says may repeat the body; it is for dialects that do so too. */
 function malformed(reason: string, body: string): DomainError {
   return new DomainError('body-malformed', 'The request body is malformed.', { reason, body });
+}
+
+function unreadable(reason: string, body: string): DomainError {
+  return new DomainError('body-malformed', `The request cannot be read: ${reason}.`, { reason, body });
 }
 
 /** Refuses deep nesting before anything recurses into it. */
@@ -91,7 +100,7 @@ function requireShallow(text: string): void {
     } else if (character === '"') inString = true;
     else if (character === '{' || character === '[') {
       depth += 1;
-      if (depth > NESTING_MAX) throw malformed(`the body is nested deeper than ${NESTING_MAX} levels`, text);
+      if (depth > NESTING_MAX) throw unreadable(`the body is nested deeper than ${NESTING_MAX} levels`, text);
     } else if (character === '}' || character === ']') depth -= 1;
   }
 }
