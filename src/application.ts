@@ -10,13 +10,15 @@ import { Clock } from './kernel/clock.js';
 import { TOKEN_RETENTION_DAYS, type Config } from './kernel/config.js';
 import { isolationFaults } from './kernel/database/isolation-check.js';
 import type { OpenDatabase } from './kernel/database/open-database.js';
+import { serverFaults } from './kernel/database/server-check.js';
+import { answerBroken } from './kernel/http/broken-requests.js';
 import { DialectFilter } from './kernel/http/dialect.filter.js';
 import { FailureWitness } from './kernel/http/failure-witness.js';
 import { prepareIntake } from './kernel/http/intake.js';
 import { NestLog } from './kernel/http/nest-log.js';
 import { newRequestId } from './kernel/http/request.js';
 import { logRequests } from './kernel/http/request-log.js';
-import { keepLimits } from './kernel/http/route-limits.js';
+import { keepLimits, PATH_PART_LENGTH_MAX } from './kernel/http/route-limits.js';
 import { RouteTable } from './kernel/http/route-table.js';
 import { KeyRing } from './kernel/key-ring.js';
 import { Mailer } from './kernel/mail/mailer.js';
@@ -24,9 +26,6 @@ import { OutgoingAddresses } from './kernel/outgoing-addresses.js';
 import { PublicUrl } from './kernel/public-url.js';
 import { Retention } from './kernel/retention.js';
 import { serveDocument } from './openapi.js';
-
-/** A secret may stand in a path; the longest of them must fit (an Unleash secret with a project key of 100). */
-const PATH_PARAMETER_LENGTH_MAX = 1024;
 
 export interface ApplicationParts {
   readonly config: Pick<Config, 'logLevel' | 'publicUrl' | 'trustedProxies'> & Partial<Pick<Config, 'mail' | 'redisUrl' | 'tokenRetentionDays' | 'webhookAllowedAddresses'>>;
@@ -41,7 +40,7 @@ export interface ApplicationParts {
   readonly background?: boolean;
 }
 
-/** The whole application, ready to listen or to be asked in-process. Refuses a database that would not keep tenants apart. */
+/** The whole application, ready to listen or to be asked in-process. Refuses a database that would not keep tenants apart, or might lose what it confirms. */
 export async function createApplication({ config, secretKeys, database, clock = new Clock(), worker, logTo, background = true }: ApplicationParts): Promise<NestFastifyApplication> {
   const foundations: Foundations = {
     database,
@@ -61,7 +60,8 @@ export async function createApplication({ config, secretKeys, database, clock = 
     trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
     logger: { level: config.logLevel, ...(worker !== undefined && { base: { pid: process.pid, hostname: hostname(), worker } }), ...(logTo && { stream: logTo }) },
     logController: new LogController({ disableRequestLogging: true }),
-    routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: PATH_PARAMETER_LENGTH_MAX },
+    routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: PATH_PART_LENGTH_MAX },
+    clientErrorHandler: answerBroken,
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => filter?.answer(error, request, reply),
   });
   const server: FastifyInstance = adapter.getInstance();
@@ -93,8 +93,10 @@ export async function createApplication({ config, secretKeys, database, clock = 
     serveDocument(app);
     await app.init();
     await server.ready();
-    const faults = await isolationFaults(app.get(DataSource));
-    if (faults.length > 0) throw new Error(`The database would not keep tenants apart:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+    const dataSource = app.get(DataSource);
+    // The embedded one shares this machine's clock, and is for trying out.
+    const faults = [...(await isolationFaults(dataSource)), ...(database.embedded ? [] : await serverFaults(dataSource, clock))];
+    if (faults.length > 0) throw new Error(`The database is not fit for tenants:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
     return app;
   } catch (error) {
     await app.close();

@@ -40,17 +40,38 @@ describe('a request of two minds', () => {
   });
 });
 
+describe('a request', () => {
+  it.each([
+    ['with headers longer than 16 KB', `GET /health/live HTTP/1.1\r\nhost: a\r\nx: ${'x'.repeat(17_000)}\r\n\r\n`, 431, 'longer than 16 KB'],
+    ['with a path as long', `GET /v1/${'x'.repeat(17_000)} HTTP/1.1\r\nhost: a\r\n\r\n`, 431, 'longer than 16 KB'],
+    ['that is no HTTP', 'hello\r\n\r\n', 400, 'no HTTP request'],
+  ])('%s is refused in a problem document that says so', async (_, text, status, detail) => {
+    const answer = await raw(text);
+    expect(statusOf(answer)).toBe(status);
+    expect(answer).toContain('content-type: application/problem+json');
+    const body = JSON.parse(answer.split('\r\n\r\n')[1] ?? '');
+    expect(body).toEqual({ type: 'urn:gatehouse:error:request-malformed', title: expect.any(String), status, code: 'request-malformed', detail: expect.stringContaining(detail), request_id: expect.stringMatching(/^req-/) });
+  });
+
+  it('with a part of its path longer than 1,024 characters is refused with 400 that says so and does not repeat it', async () => {
+    const { status, body, text } = await call('GET', `/v1/roles/${'canary'.repeat(200)}`, { as: tenant.admin.session });
+    expect([status, body.code, body.detail]).toEqual([400, 'request-malformed', expect.stringContaining('longer than 1024 characters')]);
+    expect(text).not.toContain('canary');
+  });
+});
+
 describe('a body', () => {
   const post = (body: string, headers: Record<string, string> = {}) => call('POST', '/auth/login', { body, headers });
 
   it('of more than 64 KB is refused before it is read', async () => {
     const { status, body } = await post(`{"email":"${'x'.repeat(65_536)}"}`);
-    expect([status, body.code]).toEqual([413, 'body-too-large']);
+    expect([status, body.code, body.detail]).toEqual([413, 'body-too-large', 'The request body is larger than 64 KB.']);
+    expect((await call('POST', '/v1/tokens/report-leak', { body: { tokens: [{ token: 'x'.repeat(2_000_000) }] } })).body.detail).toMatch(/larger than \d{3,} KB/);
   });
 
   it.each([17, 2_000, 30_000])('nested %i levels deep is refused before it is validated', async (depth) => {
     const { status, body } = await post(`{"email":${'['.repeat(depth)}${']'.repeat(depth)}}`);
-    expect([status, body.code]).toEqual([400, 'body-malformed']);
+    expect([status, body.code, body.detail]).toEqual([400, 'body-malformed', 'The request cannot be read: the body is nested deeper than 16 levels.']);
   });
 
   it('nested 16 levels deep is read', async () => {

@@ -53,7 +53,7 @@ describe('a body', () => {
   it('larger than 64 KB is refused with 413', async () => {
     const before = await stored();
     const { status, body } = await createKey(tenant.admin.session, { name: 'x'.repeat(65 * 1024) });
-    expect([status, body]).toEqual([413, refusal('The request body is too large.')]);
+    expect([status, body]).toEqual([413, refusal('The request body is larger than 64 KB.')]);
     expect(await stored()).toBe(before);
   });
 

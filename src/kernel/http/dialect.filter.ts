@@ -6,6 +6,7 @@ import type { Failed, FailedRequest, Reply } from './door.js';
 import { Doors } from './doors.js';
 import { FailureWitness } from './failure-witness.js';
 import { pathOf } from './request.js';
+import { bodyLimitOf, PATH_PART_LENGTH_MAX } from './route-limits.js';
 import { RouteTable } from './route-table.js';
 
 /** The one outlet of failures: whatever went wrong, wherever, is answered in the dialect of the door it was asked at. */
@@ -27,7 +28,7 @@ export class DialectFilter implements ExceptionFilter {
 
   answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const path = pathOf(request.url);
-    const failure = this.toFailure(error, request.method, path);
+    const failure = this.toFailure(error, request, path);
     if (failure.code === 'internal') this.logDefect(error, request);
     const failed: FailedRequest = { id: request.id, method: request.method, path, headers: request.headers };
     const answer = (): void => send(reply, this.replyOf(failure, failed));
@@ -41,7 +42,8 @@ export class DialectFilter implements ExceptionFilter {
     return say(failure, request);
   }
 
-  private toFailure(error: unknown, method: string, path: string): DomainError {
+  private toFailure(error: unknown, request: FastifyRequest, path: string): DomainError {
+    const { method } = request;
     if (error instanceof DomainError) return error as DomainError;
     if (error instanceof HttpException && error.getStatus() === 404) {
       const allowed = this.routes.methodsAt(path);
@@ -49,7 +51,7 @@ export class DialectFilter implements ExceptionFilter {
         ? new DomainError('route-not-found', 'Nothing is served at this path.', {})
         : new DomainError('method-not-allowed', `${method} is not served at this path.`, { allowed });
     }
-    return toServerFailure(error) ?? toDatabaseFailure(error) ?? new DomainError('internal', 'Something went wrong on our side.', {});
+    return toServerFailure(error, request) ?? toDatabaseFailure(error) ?? new DomainError('internal', 'Something went wrong on our side.', {});
   }
 
   /** Only what cannot hold a secret: no parameters, no body, no URL. */
@@ -60,17 +62,23 @@ export class DialectFilter implements ExceptionFilter {
 }
 
 /** What Fastify itself refuses before any of our code sees the request; Nest hands it on as an HttpException. */
-function toServerFailure(error: unknown): DomainError | null {
+function toServerFailure(error: unknown, request: FastifyRequest): DomainError | null {
   const status = error instanceof HttpException ? error.getStatus() : statusOfFastify(error);
   if (status === null || status < 400 || status >= 500) return null;
-  if (status === 413) return new DomainError('body-too-large', 'The request body is too large.', {});
+  if (status === 413) return new DomainError('body-too-large', `The request body is larger than ${bodyLimitOf(request) / 1024} KB.`, {});
   if (status === 415) return new DomainError('content-type-unsupported', 'The content type of the request is not supported.', { contentType: null, supported: [] });
-  return new DomainError('request-malformed', 'The request is malformed.', { reason: 'the request line, a header or the framing of the body' });
+  const reason = codeOf(error) === 'FST_ERR_MAX_PARAM_LENGTH' ? `a part of the path is longer than ${PATH_PART_LENGTH_MAX} characters` : 'the request line, a header or the framing of the body';
+  return new DomainError('request-malformed', 'The request is malformed.', { reason });
 }
 
 function statusOfFastify(error: unknown): number | null {
-  const { code, statusCode } = error as { code?: unknown; statusCode?: unknown };
-  return typeof code === 'string' && code.startsWith('FST_ERR_') && typeof statusCode === 'number' ? statusCode : null;
+  const { statusCode } = error as { statusCode?: unknown };
+  return codeOf(error)?.startsWith('FST_ERR_') && typeof statusCode === 'number' ? statusCode : null;
+}
+
+function codeOf(error: unknown): string | null {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' ? code : null;
 }
 
 function send(reply: FastifyReply, { status, headers, body }: Reply): void {

@@ -1,8 +1,12 @@
 import { RouteConfig } from '@nestjs/platform-fastify';
 import rateLimit from '@fastify/rate-limit';
-import type { FastifyInstance, RouteOptions } from 'fastify';
+import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
 import type { Redis } from 'ioredis';
 import { DomainError } from '../failure.js';
+import { BODY_BYTES_MAX } from './received-body.js';
+
+/** A secret may stand in a path; the longest of them must fit (with a project's key of 100 before it). */
+export const PATH_PART_LENGTH_MAX = 1024;
 
 export interface RouteLimits {
   /** Requests from one address (IPv6: from one network of 64 bits) in any minute; answered by 429 beyond. */
@@ -17,6 +21,11 @@ export function Limits({ requestsPerMinute, bodyBytes }: RouteLimits): MethodDec
     ...(requestsPerMinute !== undefined && { rateLimit: { max: requestsPerMinute, timeWindow: 60_000 } }),
     ...(bodyBytes !== undefined && { bodyBytes }),
   });
+}
+
+/** Bytes that the body of this route may have. */
+export function bodyLimitOf(request: FastifyRequest): number {
+  return (request.routeOptions.config as { bodyBytes?: number } | undefined)?.bodyBytes ?? BODY_BYTES_MAX;
 }
 
 /**
