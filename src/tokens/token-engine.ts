@@ -8,7 +8,8 @@ import { newId } from '../kernel/ids.js';
 import { Instant } from '../kernel/instant.js';
 import { ApiTokenRepository, type TokenListing } from './api-token.repository.js';
 import { boundedEnd, violations, type Policy } from './policy.js';
-import { requireHeld } from './permissions.js';
+import { requireCovering, requireHeld } from './permissions.js';
+import { TokenEndRepository } from './token-end.repository.js';
 import { TokenEnds, type EndOptions } from './token-ends.js';
 import { BeyondProjects, LifeNotOwn, ParentEnded, PolicyViolated, TokenNotFound } from './token.errors.js';
 import type { TokenFilter } from './token-filter.js';
@@ -16,6 +17,7 @@ import { TokenPolicies } from './token-policies.js';
 import { drawSecret, hintOf, SecretHasher } from './token-secret.js';
 import { stateOf } from './token-state.js';
 import type { Caller, MintedToken, MintRequest, PolicyRule, ProjectRef, Token, TokenChange } from './token.js';
+import { ceilingOf } from './verdict.js';
 
 export interface RevokeOptions {
   readonly reason?: string;
@@ -31,6 +33,7 @@ export class TokenEngine {
     private readonly tokens: ApiTokenRepository,
     private readonly policies: TokenPolicies,
     private readonly ends: TokenEnds,
+    private readonly ceilings: TokenEndRepository,
     private readonly audit: AuditLog,
     private readonly hasher: SecretHasher,
     private readonly clock: Clock,
@@ -137,16 +140,17 @@ export class TokenEngine {
   }
 
   /**
-   * Changes what is named. Nobody prolongs the life of the token they act with (`LifeNotOwn`), nor gives any token what
-   * the policies do not allow (`PolicyViolated`).
+   * Changes what is named. Nobody prolongs the life of the token they act with (`LifeNotOwn`) or of one that may do more
+   * than they may (`PermissionExceeded`), nor gives any token what the policies do not allow (`PolicyViolated`).
    */
   update(caller: Caller, tokenId: string, change: TokenChange, within: TokenFilter = {}): Promise<Token> {
     return this.database.inOrganization(caller.organizationId, async (tenant) => {
       await this.tokens.lock(tenant, (await this.findIn(tenant, caller, tokenId, within)).id);
       const token = await this.findIn(tenant, caller, tokenId, within);
-      if (change.expiresAt !== undefined && token.id === caller.tokenId && isLater(change.expiresAt, token.expiresAt)) throw new LifeNotOwn();
+      const prolongs = change.expiresAt !== undefined && isLater(change.expiresAt, token.expiresAt);
+      if (prolongs) await this.requireEntitled(tenant, caller, token.id);
       const now = this.clock.now();
-      await this.requireChangeAllowed(tenant, token, change, now);
+      await this.requireChangeAllowed(tenant, token, { change, prolongs }, now);
       await this.tokens.update(tenant, token.id, change, now);
       await this.audit.append(tenant, caller.actor, { action: 'token.updated', target: { kind: 'token', id: token.id }, ...difference<Pick<Token, keyof TokenChange>>(token, change) });
       return this.findIn(tenant, caller, token.id, {});
@@ -170,9 +174,14 @@ export class TokenEngine {
     return this.database.inOrganization(caller.organizationId, (tenant) => this.tokens.count(tenant, caller.projects, filter, this.clock.now()));
   }
 
+  /** A longer life is as good as a new token: who could not mint it does not give it. */
+  private async requireEntitled(tenant: Tenant, caller: Caller, id: string): Promise<void> {
+    if (id === caller.tokenId) throw new LifeNotOwn();
+    for (const facts of await this.ceilings.factsOf(tenant, [id])) requireCovering(caller, ceilingOf(facts));
+  }
+
   /** What else of the token the policies forbid blocks it, and is no ground to refuse the change. */
-  private async requireChangeAllowed(tenant: Tenant, token: Token, change: TokenChange, now: Instant): Promise<void> {
-    const prolongs = change.expiresAt !== undefined && isLater(change.expiresAt, token.expiresAt);
+  private async requireChangeAllowed(tenant: Tenant, token: Token, { change, prolongs }: { change: TokenChange; prolongs: boolean }, now: Instant): Promise<void> {
     const rules = [...(prolongs ? LIFE_RULES : []), ...(change.permissions ? CONTENT_RULES : [])];
     if (rules.length === 0) return;
     const policies = await this.policies.bindingIn(tenant, token.subOrganizationId);

@@ -157,6 +157,15 @@ describe('PUT /api/admin/api-tokens/:token', () => {
     expect(await featuresStatus(secret)).toBe(200);
   });
 
+  it('lengthens no life of a token that its caller could not create, and says which permission is missing; shortens it', async () => {
+    const { session } = await aMember(tenant, await aRole(tenant, ['project:api-token:read', 'project:api-token:write', 'project:frontend:read']));
+    const { secret } = await mintToken(tenant, { expiresAt: '2031-01-01T00:00:00Z' });
+    const refused = await put(secret, { expiresAt: '2041-01-01T00:00:00Z' }, session);
+    expect([refused.status, refused.body.permissions]).toEqual([403, ['project:backend:read']]);
+    expect((await put(secret, { expiresAt: '2030-01-01T00:00:00Z' }, session)).status).toBe(200);
+    expect((await introspect(as, secret))['exp']).toBe(Date.parse('2030-01-01T00:00:00Z') / 1000);
+  });
+
   it('answers 200 for a token that is not there, was revoked or is of another kind, and changes nothing', async () => {
     const { secret: revoked } = await mintToken(tenant, { tokenName: 'revoked' });
     await remove(revoked);

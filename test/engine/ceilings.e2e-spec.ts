@@ -111,6 +111,21 @@ describe('a token', () => {
     expect((await engine.update(aCaller({}), token.id, { expiresAt: null })).expiresAt).toBeNull();
   });
 
+  it('is given a longer life by nobody who could not mint it, in an hour or when it has ended; a shorter one and a name it is', async () => {
+    const { clock } = await theApp();
+    const soon = clock.now().plusSeconds(60);
+    const { token, secret } = await engine.mint(aCaller({}), aRequest({ permissions: ['token:read', 'policy:write'], expiresAt: soon }));
+    const lesser = aCaller({ permissions: new Set(['token:read', 'token:write', 'project:api-token:write']) });
+    const prolong = (caller: Caller): Promise<unknown> => engine.update(caller, token.id, { expiresAt: soon.plusSeconds(3600) });
+    await expect(prolong(lesser)).rejects.toMatchObject({ code: 'permission-exceeded', details: { permissions: ['policy:write'] } });
+    await engine.update(lesser, token.id, { name: 'renamed', expiresAt: soon.plusSeconds(-30) });
+    clock.advance(40);
+    await expect(prolong(lesser)).rejects.toMatchObject({ code: 'permission-exceeded' });
+    expect((await verifier.inspect(secret)).active).toBe(false);
+    await prolong(aCaller({ permissions: new Set(['token:read', 'policy:write']) }));
+    expect((await verifier.inspect(secret)).active).toBe(true);
+  });
+
   it('keeps the microseconds of its expiry', async () => {
     const { clock } = await theApp();
     clock.set('2031-01-01T00:00:00.123456Z');
