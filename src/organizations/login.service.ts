@@ -59,7 +59,10 @@ export class LoginService {
 
   private async findOpen(userId: string, organization: string | undefined): Promise<OwnOrganization | undefined> {
     const open = (await this.users.organizationsOf(userId)).filter((own) => own.open);
-    return organization === undefined ? open[0] : open.find(({ id, slug }) => id === organization || slug === organization);
+    if (organization === undefined) return open[0];
+    const named = open.filter(({ slug }) => slug === organization);
+    // A slug is unique among those that belong to no other; nobody takes its meaning away by founding one of the same.
+    return open.find(({ id }) => id === organization) ?? named.find(({ within }) => !within) ?? named[0];
   }
 
   private async refusal(attempt: { email: string; organization?: string }, fault: LoginFault, origin: Origin): Promise<LoginFailed> {

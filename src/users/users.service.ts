@@ -23,6 +23,8 @@ export interface OwnOrganization {
   readonly id: string;
   readonly slug: string;
   readonly name: string;
+  /** It belongs to another organization, so that its slug may be somebody else's too. */
+  readonly within: boolean;
   /** False where the membership is disabled or the organization stopped. */
   readonly open: boolean;
 }
@@ -95,7 +97,7 @@ export class UsersService {
   organizationsOf(userId: string): Promise<OwnOrganization[]> {
     return this.database.asUser(userId, (manager) =>
       manager.query<OwnOrganization[]>(
-        `SELECT o.id, o.slug, o.name, m.disabled_at IS NULL AND organization_stopped_at(o.id) IS NULL AS open
+        `SELECT o.id, o.slug, o.name, o.parent_id IS NOT NULL AS within, m.disabled_at IS NULL AND organization_stopped_at(o.id) IS NULL AS open
            FROM memberships m JOIN organizations o ON o.id = m.organization_id
           WHERE m.user_id = $1 ORDER BY m.created_at, m.id`,
         [userId],

@@ -180,6 +180,16 @@ describe('POST /auth/switch', () => {
     expect((await refresh(body.refresh_token)).status).toBe(200);
   });
 
+  it('means by a slug the organization that belongs to no other, at the login too, though another was founded of the same', async () => {
+    const [own, other] = [await aTenant(), await aTenant()];
+    const { id } = (await call('POST', '/v1/organization/children', { as: other.admin.session, body: { slug: own.slug, name: 'Look-alike' } })).body;
+    const person = await aMember(other);
+    for (const each of [{ ...other, id }, own]) await join(person, each);
+    expect((await login(person, own.slug)).organization.id).toBe(own.id);
+    expect((await move(person.session, own.slug)).body.organization.id).toBe(own.id);
+    expect((await login(person, id)).organization.id).toBe(id);
+  });
+
   it('ends no later than the session it comes from, however often one switches', async () => {
     const { clock } = await theApp();
     const other = await aTenant();

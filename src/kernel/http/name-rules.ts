@@ -1,3 +1,4 @@
+import { isUuid } from '../ids.js';
 import { isReservedSlug, isSingleScript, isSlug } from '../names.js';
 import { plainText } from './plain-text.js';
 import type { Rule } from './rule.js';
@@ -20,6 +21,6 @@ export function slug({ optional = false }: { optional?: boolean } = {}): Rule {
     if (typeof value !== 'string' || !isSlug(value)) {
       return { rule: 'slug', message: 'must have 1 to 63 of a-z, 0-9 and -, and neither begin nor end with -' };
     }
-    return isReservedSlug(value) ? { rule: 'reserved', message: 'is a reserved word' } : null;
+    return isReservedSlug(value) || isUuid(value) ? { rule: 'reserved', message: 'is a reserved word, or has the form of an id' } : null;
   };
 }
