@@ -169,6 +169,7 @@ export class Sessions {
     // Not used up where the person may not enter now but may again, as after a suspension.
     if (!now.isBefore(token.expiresAt) || !this.liveOf(await manager.query<SessionFacts[]>(FACTS, [organizationId, sessionId]))) return {};
     await manager.update(RefreshToken, { organizationId, secretHash }, { usedAt: now });
+    await this.audit.append(tenant, actorOf(session.userId, sessionId, origin), { action: 'session.refreshed', target: { kind: 'session', id: sessionId } });
     return { next: await this.drawRefreshToken(tenant, sessionId, now) };
   }
 

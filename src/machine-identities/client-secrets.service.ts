@@ -123,7 +123,7 @@ export class ClientSecretsService {
   clearLockouts(caller: Principal, identityId: string): Promise<number> {
     return this.database.inOrganization(caller.organizationId, async (tenant) => {
       const cleared = await this.lockouts.clear(tenant, await this.settingsToSee(tenant, identityId));
-      await this.audit.append(tenant, caller.actor, { action: 'client-lockouts.cleared', target: { kind: 'identity', id: identityId }, details: { cleared } });
+      if (cleared > 0) await this.audit.append(tenant, caller.actor, { action: 'client-lockouts.cleared', target: { kind: 'identity', id: identityId }, details: { cleared } });
       return cleared;
     });
   }

@@ -295,6 +295,7 @@ describe('lockout', () => {
     for (const from of ['192.0.2.1', '192.0.2.2']) await guess(client, from);
     const clear = () => call('POST', `${settingsAt(client.identityId)}/clear-lockouts`, { as });
     expect([(await clear()).text, (await clear()).text]).toEqual(['{"deleted":2}', '{"deleted":0}']);
+    expect(await sql(tenant, `SELECT details FROM audit_events WHERE action = 'client-lockouts.cleared' AND target_id = $1`, [client.identityId])).toEqual([{ details: { cleared: 2 } }]);
     expect((await login(client, { from: '192.0.2.1' })).status).toBe(200);
   });
 
