@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../access/principal.js';
-import { AuditLog } from '../audit/audit-log.js';
+import { AuditLog, difference } from '../audit/audit-log.js';
 import { Clock } from '../kernel/clock.js';
 import { sqlState } from '../kernel/database/database-failure.js';
 import { Database, type Tenant } from '../kernel/database/database.js';
@@ -41,11 +41,12 @@ export class AdmissionsService {
     private readonly clock: Clock,
   ) {}
 
-  /** Admits an identity of the parent organization to the caller's, or gives it another role; never more than the caller holds. */
+  /** Admits an identity of the parent organization to the caller's, or gives it another role; neither the new one nor the one it has may allow more than the caller holds. */
   async admit(caller: Principal, identityId: string, roleKey: string | null): Promise<void> {
     if (!isUuid(identityId)) throw new NotFound('identity', identityId);
     try {
       await this.database.inOrganization(caller.organizationId, async (tenant) => {
+        const before = await this.holdChangeable(tenant, caller, identityId);
         const role = roleKey === null ? null : await this.roles.getGrantable(tenant, caller, roleKey);
         await tenant.manager.query(
           `INSERT INTO identity_admissions (organization_id, identity_organization_id, identity_id, role_id, created_at)
@@ -53,7 +54,8 @@ export class AdmissionsService {
            ON CONFLICT (organization_id, identity_id) DO UPDATE SET role_id = excluded.role_id`,
           [tenant.organizationId, identityId, role?.id ?? null, this.clock.now().toPostgres()],
         );
-        await this.audit.append(tenant, caller.actor, { action: 'identity.admitted', target: { kind: 'identity', id: identityId }, details: { role: roleKey } });
+        const sides = before && difference(before, { role: role?.key ?? null });
+        await this.audit.append(tenant, caller.actor, { action: 'identity.admitted', target: { kind: 'identity', id: identityId }, details: { role: roleKey }, ...sides });
       });
     } catch (error) {
       // Not the parent's, or the caller's organization has no parent.
@@ -62,14 +64,22 @@ export class AdmissionsService {
     }
   }
 
-  /** Its tokens for the caller's organization stop at once. */
+  /** Its tokens for the caller's organization stop at once. Refused to whoever holds less than it does here. */
   dismiss(caller: Principal, identityId: string): Promise<void> {
     return this.database.inOrganization(caller.organizationId, async (tenant) => {
       const { organizationId, manager } = tenant;
-      const { affected } = isUuid(identityId) ? await manager.delete(IdentityAdmission, { organizationId, identityId }) : { affected: 0 };
-      if (affected !== 1) throw new NotFound('admission', identityId);
+      if (!(await this.holdChangeable(tenant, caller, identityId))) throw new NotFound('admission', identityId);
+      await manager.delete(IdentityAdmission, { organizationId, identityId });
       await this.audit.append(tenant, caller.actor, { action: 'identity.dismissed', target: { kind: 'identity', id: identityId } });
     });
+  }
+
+  /** The role it has now, which nobody else changes until the transaction ends; null for one that is not admitted. */
+  private async holdChangeable(tenant: Tenant, caller: Principal, identityId: string): Promise<{ readonly role: string | null } | null> {
+    const where = { organizationId: tenant.organizationId, identityId };
+    const admission = isUuid(identityId) ? await tenant.manager.findOne(IdentityAdmission, { where, lock: { mode: 'pessimistic_write' } }) : null;
+    if (!admission) return null;
+    return { role: admission.roleId === null ? null : (await this.roles.getGrantable(tenant, caller, admission.roleId)).key };
   }
 
   /**

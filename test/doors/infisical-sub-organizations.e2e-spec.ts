@@ -204,6 +204,24 @@ describe('a sub-organization', () => {
     await expect(admissions.admit(await principalOf(weak.session), await aMachine(parent), 'MEMBER')).rejects.toMatchObject({ code: 'permission-exceeded' });
   });
 
+  it('lets nobody take from an identity, or send away, what may do more there than they', async () => {
+    const { app } = await theApp();
+    const admissions = app.get(AdmissionsService);
+    const identityId = await aMachine(parent);
+    const [session, weak] = [await principalOf(sub.admin.session), await principalOf((await aMember(sub, await aRole(sub, ['identity:write']))).session)];
+    await admissions.admit(session, identityId, 'MEMBER');
+    for (const role of [null, 'EXTERNAL']) await expect(admissions.admit(weak, identityId, role)).rejects.toMatchObject({ code: 'permission-exceeded' });
+    await expect(admissions.dismiss(weak, identityId)).rejects.toMatchObject({ code: 'permission-exceeded' });
+    await admissions.admit(session, identityId, null);
+    await admissions.dismiss(weak, identityId);
+    const events = await sql(sub, 'SELECT action, before, after FROM audit_events WHERE target_id = $1 ORDER BY occurred_at', [identityId]);
+    expect(events).toEqual([
+      { action: 'identity.admitted', before: null, after: null },
+      { action: 'identity.admitted', before: { role: 'MEMBER' }, after: { role: null } },
+      { action: 'identity.dismissed', before: null, after: null },
+    ]);
+  });
+
   it('has a slug of its own, roles, a project and its founder as administrator; and no sub-organizations', async () => {
     const { app } = await theApp();
     const subs = app.get(SubOrganizations);
