@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isAllowedAddress, parseAddressEntry } from './address-list.js';
+import { isAllowedAddress, isWithin, parseAddressEntry } from './address-list.js';
 
 describe('isAllowedAddress', () => {
   it.each([
@@ -32,5 +32,21 @@ describe('parseAddressEntry', () => {
   it('keeps host bits and tells an address from a range', () => {
     expect(parseAddressEntry('10.1.2.3/8')).toEqual({ address: '10.1.2.3', family: 'ipv4', prefix: 8 });
     expect(parseAddressEntry('::1')).toEqual({ address: '::1', family: 'ipv6', prefix: null });
+  });
+});
+
+describe('isWithin', () => {
+  it.each([
+    [['10.1.0.0/16', '10.2.3.4'], ['10.0.0.0/8'], true],
+    [['10.0.0.0/8'], ['10.0.0.0/8'], true],
+    [['10.0.0.0/8'], ['10.1.0.0/16'], false],
+    [['10.1.2.3', '192.0.2.1'], ['10.0.0.0/8'], false],
+    [['::ffff:10.1.2.3'], ['10.0.0.0/8'], true],
+    [['10.1.2.3'], null, true],
+    [null, null, true],
+    [null, ['0.0.0.0/0', '::/0'], false],
+    [[], ['10.0.0.0/8'], true],
+  ])('%j in %j: %s', (inner, outer, expected) => {
+    expect(isWithin(inner, outer)).toBe(expected);
   });
 });

@@ -48,6 +48,11 @@ export function bindsToAddresses(entries: readonly string[]): boolean {
   return entries.every((text) => parseAddressEntry(text)?.prefix !== 0);
 }
 
+/** True where one list lets no address through that the other keeps out; null lets all through. */
+export function isWithin(inner: readonly string[] | null, outer: readonly string[] | null): boolean {
+  return outer === null || (inner !== null && inner.every((entry) => outer.some((around) => contains(around, entry))));
+}
+
 /** A list of what both allow: of any two entries one contains the other, or they have nothing in common. */
 export function intersectAddresses(one: readonly string[], other: readonly string[]): string[] {
   const common = one.flatMap((left) => other.flatMap((right) => (contains(right, left) ? [left] : contains(left, right) ? [right] : [])));

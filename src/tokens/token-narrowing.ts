@@ -4,15 +4,17 @@ import { Clock } from '../kernel/clock.js';
 import { Database, type Tenant } from '../kernel/database/database.js';
 import { InputInvalid } from '../kernel/failure.js';
 import type { Instant } from '../kernel/instant.js';
+import { isWithin } from './address-list.js';
 import { ApiTokenRepository } from './api-token.repository.js';
 import { covers, isWildcard } from './permission-pattern.js';
-import { knownPermissions } from './permissions.js';
+import { knownPermissions, requireCovering } from './permissions.js';
+import { violations } from './policy.js';
 import { TokenEndRepository } from './token-end.repository.js';
-import { LifeNotOwn, TokenHasEnded, TokenNotFound, TokenWidened } from './token.errors.js';
+import { LifeNotOwn, PolicyViolated, TokenHasEnded, TokenNotFound, TokenWidened } from './token.errors.js';
 import type { Caller, Token, TokenChange } from './token.js';
-import { ceilingOf } from './verdict.js';
+import { ceilingOf, know } from './verdict.js';
 
-/** Changes what a token is called and cuts what it may do; nothing here ever gives one more than it has. */
+/** Changes what a token is called, cuts what it may do, and says from where; nothing here ever lets one do more than it may. */
 @Injectable()
 export class TokenNarrowing {
   constructor(
@@ -25,7 +27,8 @@ export class TokenNarrowing {
 
   /**
    * Changes what is named, at once and for every replica. `TokenWidened` for permissions beyond those it has, and
-   * `InputInvalid` for a later end; `TokenHasEnded` for one that was revoked. `check` may refuse the state that it is in.
+   * `InputInvalid` for a later end; `PermissionExceeded` where more addresses are let through by somebody who could not mint
+   * it; `TokenHasEnded` for one that was revoked. `check` may refuse the state that it is in.
    */
   narrow(caller: Caller, tokenId: string, change: TokenChange, check: (token: Token) => void): Promise<Token> {
     return this.database.inOrganization(caller.organizationId, async (tenant) => {
@@ -40,6 +43,7 @@ export class TokenNarrowing {
       if (change.allowedAddresses !== undefined && token.id === caller.tokenId) throw new LifeNotOwn();
       const sides = difference<Pick<Token, keyof TokenChange>>(token, change);
       if (Object.keys(sides.after).length === 0) return token;
+      if (change.allowedAddresses !== undefined) await this.requireAddressesAllowed(tenant, caller, token, change.allowedAddresses);
       await this.tokens.update(tenant, token.id, change, now);
       await this.audit.append(tenant, caller.actor, { action: 'token.updated', target: { kind: 'token', id: token.id }, ...sides });
       return this.find(tenant, caller, token.id);
@@ -55,6 +59,16 @@ export class TokenNarrowing {
     const known = knownPermissions(facts?.registered_permissions ?? [], facts?.organization_platform ?? false);
     const unknown = wanted.findIndex((pattern) => !isWildcard(pattern) && !known.has(pattern) && !token.permissions?.includes(pattern));
     if (unknown >= 0) throw InputInvalid.at(['permissions', unknown], 'known', 'is no permission here');
+  }
+
+  /** From more addresses a token is used only at the wish of who could mint it; and from no more than a policy lets it. */
+  private async requireAddressesAllowed(tenant: Tenant, caller: Caller, { id, allowedAddresses }: Token, wanted: readonly string[] | null): Promise<void> {
+    const [facts] = await this.ends.factsOf(tenant, [id]);
+    if (!facts) return;
+    if (!isWithin(wanted, allowedAddresses)) requireCovering(caller, ceilingOf(facts));
+    const subject = { ...know(facts).bound, addressLists: [wanted, facts.owner_allowed_addresses] };
+    const faults = violations(facts.policies, subject).filter(({ rule }) => rule === 'addresses-required');
+    if (faults.length > 0) throw new PolicyViolated(faults);
   }
 
   private async find(tenant: Tenant, caller: Caller, tokenId: string): Promise<Token> {

@@ -88,6 +88,23 @@ describe('changing a token', () => {
     expect(await from('198.51.100.1')).toBe(200);
   });
 
+  it('lets it in from more addresses only at the wish of who could mint it, and from all of them never against a policy', async () => {
+    const lesser = (await aMember(tenant, await aRole(tenant, ['token:read', 'token:write']))).session;
+    expect((await patch({ allowed_addresses: ['192.0.2.0/24'] })).status).toBe(200);
+    for (const wider of [null, ['192.0.2.0/23'], ['192.0.2.7', '198.51.100.1'], ['0.0.0.0/0']]) {
+      const { status, body } = await patch({ allowed_addresses: wider }, { by: lesser });
+      expect([wider, status, body.code]).toEqual([wider, 403, 'permission-exceeded']);
+    }
+    expect((await patch({ allowed_addresses: ['192.0.2.7'] }, { by: lesser })).status).toBe(200);
+    await call('PUT', '/v1/policy', { as, body: { addresses_required: true } });
+    for (const all of [null, ['0.0.0.0/0']]) {
+      const { status, body } = await patch({ allowed_addresses: all });
+      expect([status, body.code, body.rules]).toEqual([403, 'policy-violated', ['addresses-required']]);
+    }
+    expect((await patch({ allowed_addresses: ['198.51.100.1'] })).body.allowed_addresses).toEqual(['198.51.100.1']);
+    expect((await call('GET', '/auth/me', { as: secret, from: '198.51.100.1' })).status).toBe(200);
+  });
+
   it('sets the interval of its rotation, and when that is due', async () => {
     const { body } = await patch({ rotation_interval_days: 90 });
     expect([body.rotation_interval_days, Date.parse(body.rotation_due_at) - Date.parse(body.created_at)]).toEqual([90, 90 * 86_400_000]);
