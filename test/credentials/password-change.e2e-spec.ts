@@ -30,8 +30,9 @@ describe('POST /auth/password', () => {
     const person = await aMember(tenant);
     await admit(person, other);
     const [here, there, bystander] = [await login(person.email, PASSWORD), await login(person.email, PASSWORD, other.slug), await aMember(other)];
-    // What a caller adds spares nothing.
-    const { status, text } = await change(person.session, PASSWORD, NEW, { keep_sessions: true, device_id: here.body.access_token, revoke_other_sessions: false });
+    // A caller cannot ask for less.
+    expect((await change(person.session, PASSWORD, NEW, { keep_sessions: true, device_id: here.body.access_token, revoke_other_sessions: false })).status).toBe(400);
+    const { status, text } = await change(person.session, PASSWORD, NEW);
     expect([status, text]).toEqual([204, '']);
     expect(await Promise.all([person.session, here.body.access_token, there.body.access_token, bystander.session].map(enters))).toEqual([200, 401, 401, 200]);
     expect((await call('POST', '/auth/refresh', { body: { refresh_token: there.body.refresh_token } })).status).toBe(401);

@@ -109,7 +109,7 @@ describe('PATCH /v1/members/{id}', () => {
 
   it('with nothing to change changes nothing and records nothing', async () => {
     const person = await aMember(tenant);
-    for (const body of [{}, { role: 'MEMBER' }, { status: 'active' }, { role: 'MEMBER', status: 'active', email: 'other@x.test', user_id: tenant.admin.id }]) {
+    for (const body of [{}, { role: 'MEMBER' }, { status: 'active' }, { role: 'MEMBER', status: 'active' }]) {
       expect((await change(person, body)).body).toMatchObject({ role: 'MEMBER', status: 'active', email: person.email, user_id: person.id });
     }
     expect(await eventsOf(await idOf(person))).toEqual([]);
