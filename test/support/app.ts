@@ -8,6 +8,7 @@ import { openOnServer } from './database.js';
 import { SettableClock } from './settable-clock.js';
 
 export const PUBLIC_URL = 'http://gatehouse.test';
+export const SECRET_KEY = 'test-key-0123456789-abcdefghijklmnopqrstuvwxyz';
 
 export interface TestApp {
   readonly app: NestFastifyApplication;
@@ -53,7 +54,7 @@ async function startApp(given?: OpenDatabase, mail: MailSettings | null = null):
   });
   const app = await createApplication({
     config: { logLevel: 'trace', publicUrl: PUBLIC_URL, trustedProxies: ['10.255.255.1'], mail, webhookAllowedAddresses: ['127.0.0.1'] },
-    secretKeys: ['test-key-0123456789-abcdefghijklmnopqrstuvwxyz'],
+    secretKeys: [SECRET_KEY],
     database,
     clock,
     logTo,
