@@ -7,6 +7,8 @@ function testFiles(): string[] {
   if (process.env['TEST_PGBOUNCER']) {
     return ['test/pgbouncer/*.pooler-spec.ts', 'test/doors/every-door.e2e-spec.ts', 'test/tenancy/row-level-security.e2e-spec.ts', 'test/engine/verification.e2e-spec.ts', 'test/notices/outbox.e2e-spec.ts'];
   }
+  // What is read from a replica: `npm run test:replica`.
+  if (process.env['TEST_REPLICA']) return ['test/replica/*.replica-spec.ts'];
   // What only a server can show (several replicas, real concurrency) runs where there is one.
   return ['src/**/*.spec.ts', 'test/**/*.e2e-spec.ts', ...(process.env['TEST_DATABASE_URL'] ? ['test/postgres/*.pg-spec.ts'] : [])];
 }

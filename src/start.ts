@@ -60,7 +60,7 @@ async function serve(config: Config): Promise<void> {
 
 async function openData(config: Config): Promise<{ database: OpenDatabase; secretKeys: readonly string[] }> {
   const { openEmbedded, openServer } = await import('./kernel/database/open-database.js');
-  if (config.databaseUrl) return { database: await openServer(config.databaseUrl, config.databasePoolerUrl), secretKeys: config.secretKeys ?? [] };
+  if (config.databaseUrl) return { database: await openServer(config.databaseUrl, config.databasePoolerUrl, config.databaseReplicaUrls), secretKeys: config.secretKeys ?? [] };
   const { readOrDrawSecret } = await import('./kernel/generated-secret.js');
   const secretKeys = config.secretKeys ?? [await readOrDrawSecret(config.dataDir)];
   return { database: await openEmbedded(config.dataDir), secretKeys };

@@ -53,7 +53,7 @@ export class AuditTrail {
 
   /** Newest first. */
   list(organizationId: string, filter: AuditFilter, { limit, after }: { limit: number; after: Cursor | null }): Promise<TrailEntry[]> {
-    return this.database.inOrganization(organizationId, async (tenant) => {
+    return this.database.readInOrganization(organizationId, async (tenant) => {
       const query = tenant.manager.createQueryBuilder(AuditEvent, 'e').where('e.organizationId = :organizationId', { organizationId });
       narrow(query, filter);
       if (after) query.andWhere('(e.occurredAt, e.id) < (:at, :id)', { at: after.at.toPostgres(), id: after.id });
@@ -77,7 +77,7 @@ export class AuditTrail {
 
   /** Ids of the keys that checkpoints are signed with. */
   signingKeyIds(organizationId: string): Promise<readonly string[]> {
-    return this.database.inOrganization(organizationId, async ({ manager }) => {
+    return this.database.readInOrganization(organizationId, async ({ manager }) => {
       const rows = await manager.query<{ key_id: string }[]>('SELECT DISTINCT key_id FROM audit_checkpoints WHERE organization_id = $1 ORDER BY key_id', [organizationId]);
       return rows.map((row) => row.key_id);
     });
@@ -85,7 +85,7 @@ export class AuditTrail {
 
   /** At most so many links, oldest first, behind one sequence number and up to another; and the checkpoints up to where they end. */
   stretch(organizationId: string, { after, upTo, limit }: { after: number; upTo: number; limit: number }): Promise<Stretch> {
-    return this.database.inOrganization(organizationId, async ({ manager }) => {
+    return this.database.readInOrganization(organizationId, async ({ manager }) => {
       const within = (last: number) => And(MoreThan(String(after)), LessThanOrEqual(String(last)));
       const links = await manager.find(AuditLink, { where: { organizationId, sequence: within(upTo) }, order: { sequence: 'ASC' }, take: limit });
       const end = links.length < limit ? upTo : Number(links.at(-1)?.sequence ?? upTo);

@@ -20,6 +20,7 @@ describe('readConfig', () => {
       workers: 1,
       databaseUrl: null,
       databasePoolerUrl: null,
+      databaseReplicaUrls: [],
       dataDir: './data',
       adminEmail: 'admin@localhost',
       adminPassword: null,
@@ -64,9 +65,15 @@ describe('readConfig', () => {
     for (const WORKERS of ['0', '-1', '1.5', 'many', '1000']) expect(faultsOf({ WORKERS })).toEqual(['WORKERS must be a number from 1 to 999']);
   });
 
-  it.each(['DATABASE_POOLER_URL'])('refuses %s without DATABASE_URL', (name) => {
+  it('reads a list of replicas', () => {
+    const urls = ['postgres://one/gatehouse', 'postgres://two/gatehouse'];
+    const read = readConfig({ DATABASE_URL: 'postgres://primary/gatehouse', SECRET_KEY: 'a-key-0123456789-abcdefghijklmnopqrstuvwxyz', DATABASE_REPLICA_URLS: urls.join(', ') });
+    expect(read.databaseReplicaUrls).toEqual(urls);
+  });
+
+  it.each([['DATABASE_POOLER_URL', 'must be a postgres:// URL'], ['DATABASE_REPLICA_URLS', 'must be postgres:// URLs, separated by commas']])('refuses %s without DATABASE_URL, and what is no address', (name, fault) => {
     expect(faultsOf({ [name]: 'postgres://localhost/gatehouse' })).toEqual([`${name} needs DATABASE_URL: the embedded database is in this process alone`]);
-    expect(faultsOf({ [name]: 'localhost', DATABASE_URL: 'postgres://localhost/gatehouse', SECRET_KEY: 'a-key-0123456789-abcdefghijklmnopqrstuvwxyz' })).toEqual([`${name} must be a postgres:// URL`]);
+    expect(faultsOf({ [name]: 'localhost', DATABASE_URL: 'postgres://localhost/gatehouse', SECRET_KEY: 'a-key-0123456789-abcdefghijklmnopqrstuvwxyz' })).toEqual([`${name} ${fault}`]);
   });
 
   it.each(['changeme-changeme-changeme-changeme', 'short', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', ''.padEnd(31, 'abcdefgh12'), '<put a key of thirty-two characters here>'])(
@@ -106,7 +113,7 @@ describe('readConfig', () => {
     const example = readFileSync(new URL('../../.env.example', import.meta.url), 'utf8');
     const named = [...example.matchAll(/^#?\s?([A-Z_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value] as const);
     expect(named.map(([name]) => name).sort()).toEqual(
-      ['ADMIN_EMAIL', 'ADMIN_PASSWORD', 'DATABASE_POOLER_URL', 'DATABASE_URL', 'DATA_DIR', 'HOST', 'LOG_LEVEL', 'MAIL_FROM', 'PORT', 'PUBLIC_URL', 'REDIS_URL', 'SECRET_KEY', 'SMTP_URL', 'TOKEN_RETENTION_DAYS', 'TRUSTED_PROXIES', 'WEBHOOK_ALLOWED_ADDRESSES', 'WORKERS'],
+      ['ADMIN_EMAIL', 'ADMIN_PASSWORD', 'DATABASE_POOLER_URL', 'DATABASE_REPLICA_URLS', 'DATABASE_URL', 'DATA_DIR', 'HOST', 'LOG_LEVEL', 'MAIL_FROM', 'PORT', 'PUBLIC_URL', 'REDIS_URL', 'SECRET_KEY', 'SMTP_URL', 'TOKEN_RETENTION_DAYS', 'TRUSTED_PROXIES', 'WEBHOOK_ALLOWED_ADDRESSES', 'WORKERS'],
     );
     expect(readConfig(Object.fromEntries(named.filter(([, value]) => value !== '')))).toEqual(readConfig({}));
   });

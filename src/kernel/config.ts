@@ -10,6 +10,8 @@ export interface Config {
   readonly databaseUrl: string | null;
   /** The same database through a pooler in transaction mode, for all that is not bound to a session; null means: no pooler. */
   readonly databasePoolerUrl: string | null;
+  /** Read replicas; none where empty. */
+  readonly databaseReplicaUrls: readonly string[];
   readonly dataDir: string;
   readonly adminEmail: string;
   /** Null means: draw one on an empty database and print it once. */
@@ -70,8 +72,12 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
 
   const databaseUrl = postgresUrl('DATABASE_URL');
   const databasePoolerUrl = postgresUrl('DATABASE_POOLER_URL');
+  const databaseReplicaUrls = checked<{ list: readonly string[] }>('DATABASE_REPLICA_URLS', { list: [] }, (value) => {
+    const list = value.split(',').map((url) => url.trim());
+    return list.every((url) => hasProtocol(url, ['postgres:', 'postgresql:'])) ? { list } : ['must be postgres:// URLs, separated by commas'];
+  }).list;
   const workers = checked('WORKERS', 1, (value) => (/^[1-9]\d{0,2}$/.test(value) ? Number(value) : ['must be a number from 1 to 999']));
-  for (const [name, isSet] of [['DATABASE_POOLER_URL', text('DATABASE_POOLER_URL') !== null], ['WORKERS', workers > 1]] as const) {
+  for (const [name, isSet] of [['DATABASE_POOLER_URL', text('DATABASE_POOLER_URL') !== null], ['DATABASE_REPLICA_URLS', text('DATABASE_REPLICA_URLS') !== null], ['WORKERS', workers > 1]] as const) {
     if (isSet && text('DATABASE_URL') === null) faults.push(`${name} needs DATABASE_URL: the embedded database is in this process alone`);
   }
   const host = text('HOST') ?? '127.0.0.1';
@@ -96,6 +102,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     workers,
     databaseUrl,
     databasePoolerUrl,
+    databaseReplicaUrls,
     dataDir: text('DATA_DIR') ?? './data',
     adminEmail: checked('ADMIN_EMAIL', 'admin@localhost', (value) => (/^[^\s@]+@[^\s@]+$/.test(value) ? value : ['must be an e-mail address'])),
     // Not trimmed: a password is what was typed. Whether it is good is judged where it is used, at the first start.

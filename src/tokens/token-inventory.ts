@@ -19,7 +19,7 @@ export class TokenInventory {
 
   /** A part of the list; how many there are in all only where `counted` asks for it, for that takes a look at each. */
   page(caller: Caller, filter: TokenFilter, paging: TokenPaging, counted: boolean): Promise<TokenPage & { readonly total: number | null }> {
-    return this.database.inOrganization(caller.organizationId, async (tenant) => {
+    return this.database.readInOrganization(caller.organizationId, async (tenant) => {
       const now = this.clock.now();
       const page = await this.tokens.page(tenant, caller.projects, filter, now, paging);
       return { ...page, total: counted ? await this.tokens.count(tenant, caller.projects, filter, now) : null };

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { asOwner } from './database.js';
+import { aFreePort } from './free-port.js';
 
 /** The login that docs/scaling.md shows how to make. */
 const LOGIN = 'gatehouse_test_service';
@@ -77,14 +78,6 @@ async function makeLogin(server: string): Promise<void> {
       END IF;
     END $$`),
   );
-}
-
-async function aFreePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }
 
 async function answers(port: number): Promise<void> {

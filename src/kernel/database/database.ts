@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ClientBase } from 'pg';
 import { DataSource, type EntityManager } from 'typeorm';
+import { Replicas } from './replicas.js';
 
 /** A transaction bound to one organization: the first argument of every query on tenants' data. */
 export interface Tenant {
@@ -29,13 +30,16 @@ const INVALIDATED = 'gatehouse.invalidated';
 /** The way to the data: nothing of a tenant's can be read or written but inside a transaction of that tenant. */
 export class Database {
   private readonly joints = new AsyncLocalStorage<Joint>();
+  private readonly replicas: Replicas | null;
   private settle: () => Promise<void> = () => Promise.resolve();
 
   constructor(
     private readonly dataSource: DataSource,
     /** Whether what is prepared under a name on a connection is still there in its next transaction. */
     readonly keepsSessions: boolean,
-  ) {}
+  ) {
+    this.replicas = dataSource.driver.isReplicated ? new Replicas(dataSource) : null;
+  }
 
   /** Runs after every transaction here that made something out of date, before whoever began it goes on. Never rejects. */
   onInvalidation(settle: () => Promise<void>): void {
@@ -79,7 +83,19 @@ export class Database {
   }
 
   /**
-   * The same for the platform's own organization, which besides its rows sees and changes the record of every
+   * The same for work that reads much and changes nothing: on a read replica where one has all that was committed before,
+   * else on the primary. It may be begun on the one and done again on the other. No verdict on a token is made of it.
+   */
+  async readInOrganization<T>(organizationId: string, work: (tenant: Tenant) => Promise<T>): Promise<T> {
+    const read = this.isTogether ? null : await this.replicas?.read(async (manager) => {
+      await bind(manager, { organizationId });
+      return work({ organizationId, manager });
+    });
+    return read ? read.result : this.inOrganization(organizationId, work);
+  }
+
+  /**
+   * The same as `inOrganization` for the platform's own organization, which besides its rows sees and changes the record of every
    * organization, though nothing of what they have, and the permissions of the whole installation.
    */
   asPlatform<T>(organizationId: string, work: (platform: Tenant) => Promise<T>): Promise<T> {

@@ -1,10 +1,12 @@
 import { Client, defaults, types, type CustomTypesConfig } from 'pg';
 import type { DataSourceOptions } from 'typeorm';
+import type { PostgresDataSourceOptions } from 'typeorm/driver/postgres/PostgresDataSourceOptions.js';
 import { Instant } from '../instant.js';
 import type { ConnectListener } from './invalidations.js';
 import { migrate } from './migrator.js';
 import { SnakeCaseNaming } from './naming.js';
 import { checkPooler } from './pooler-check.js';
+import { pgWithReplicas } from './replicas.js';
 import { SESSION_OPTIONS } from './session-settings.js';
 
 /** Instants keep their microseconds; everything else as `pg` reads it by default. */
@@ -15,6 +17,8 @@ const INSTANTS: CustomTypesConfig = {
       ? (text: string) => Instant.parse(text)
       : (types.getTypeParser as (oid: number, format?: string) => unknown)(oid, format),
 };
+
+type Where = Pick<PostgresDataSourceOptions, 'url' | 'replication' | 'driver'>;
 
 /** A database that is migrated and ready to serve. */
 export interface OpenDatabase {
@@ -27,8 +31,11 @@ export interface OpenDatabase {
   close(): Promise<void>;
 }
 
-/** Reaches PostgreSQL at the URL and migrates it; through the pooler, where there is one, goes all that needs no session. */
-export async function openServer(url: string, poolerUrl: string | null = null): Promise<OpenDatabase> {
+/**
+ * Reaches PostgreSQL at the URL and migrates it; through the pooler, where there is one, goes all that needs no session.
+ * Read replicas need not be there.
+ */
+export async function openServer(url: string, poolerUrl: string | null = null, replicaUrls: readonly string[] = []): Promise<OpenDatabase> {
   const client = new Client({ connectionString: url, connectionTimeoutMillis: 5000 });
   await client.connect();
   const migrationsApplied = await migrate(client).finally(() => client.end());
@@ -37,7 +44,7 @@ export async function openServer(url: string, poolerUrl: string | null = null): 
     embedded: false,
     migrationsApplied,
     keepsSessions: poolerUrl === null,
-    dataSourceOptions: dataSourceOptions({ url: poolerUrl ?? url, poolSize: 10 }, poolerUrl === null),
+    dataSourceOptions: dataSourceOptions({ ...reaching(poolerUrl ?? url, replicaUrls), poolSize: 10 }, poolerUrl === null),
     connectListener: () =>
       new Client({ connectionString: url, application_name: 'gatehouse listener', connectionTimeoutMillis: 1000, query_timeout: 5000, keepAlive: true, options: SESSION_OPTIONS }),
     close: () => Promise.resolve(),
@@ -68,7 +75,14 @@ export async function openEmbedded(directory: string | null): Promise<OpenDataba
   }
 }
 
-function dataSourceOptions(where: { url?: string; driver?: unknown; poolSize: number }, keepsSessions: boolean): DataSourceOptions {
+function reaching(url: string, replicaUrls: readonly string[]): Where {
+  if (replicaUrls.length === 0) return { url };
+  // Whoever does not ask for a replica by name gets the primary.
+  const replication = { master: { url }, slaves: replicaUrls.map((replica) => ({ url: replica })), defaultMode: 'master' } as const;
+  return { replication, driver: pgWithReplicas(replicaUrls) };
+}
+
+function dataSourceOptions(where: Where & { poolSize: number }, keepsSessions: boolean): DataSourceOptions {
   return {
     type: 'postgres',
     ...where,
