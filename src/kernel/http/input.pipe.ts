@@ -1,10 +1,10 @@
 import { Injectable, type ArgumentMetadata, type PipeTransform, type Type } from '@nestjs/common';
-import { getMetadataStorage, validateSync, type ValidationError } from 'class-validator';
+import { getMetadataStorage } from 'class-validator';
 import { InputInvalid, type Violation } from '../failure.js';
 import { isClosed } from './nothing-else.js';
 import { isOptionalBody } from './optional-body.js';
 import { ReceivedBody } from './received-body.js';
-import { faultsOf, type Rule } from './rule.js';
+import { faultsOf, ruleOf, type Fault, type Rule } from './rule.js';
 
 /**
  * Turns what arrived into an instance of the route's DTO that holds the declared properties and nothing else, or
@@ -35,47 +35,39 @@ export function inputOf<Input extends object>(dto: Type<Input>, part: 'body' | '
 
 function toValid(dto: Type<object>, input: Record<string, unknown>, part: 'body' | 'query', refusesOthers: boolean): object {
   const instance = new dto() as Record<string, unknown>;
-  for (const property of declaredProperties(dto)) {
+  const rules = rulesOf(dto);
+  for (const property of rules.keys()) {
     if (Object.hasOwn(input, property)) instance[property] = input[property];
   }
-  const violations = [
-    ...(refusesOthers ? undeclared(dto, input, part) : []),
-    ...validateSync(instance, { forbidUnknownValues: true }).flatMap((error) => toViolations(error, instance, part)),
-  ];
+  const violations = refusesOthers ? undeclared(rules, input, part) : [];
+  for (const [property, rule] of rules) {
+    const value = instance[property];
+    for (const fault of faultsOf(rule, value, instance)) violations.push(toViolation(fault, property, value, part));
+  }
   if (violations.length > 0) throw new InputInvalid(violations);
   return instance;
 }
 
-const properties = new WeakMap<Type<object>, readonly string[]>();
+type Rules = ReadonlyMap<string, Rule>;
+const known = new WeakMap<Type<object>, Rules>();
 
-/** Properties in the order they are declared in: dialects report faults in that order. */
-function declaredProperties(dto: Type<object>): readonly string[] {
-  const known = properties.get(dto);
-  if (known) return known;
-  const metadatas = getMetadataStorage().getTargetValidationMetadatas(dto, '', true, false);
-  const names = [...new Set(metadatas.map(({ propertyName }) => propertyName))];
-  if (names.length === 0) throw new Error(`${dto.name} declares no validated property: nothing of the input would arrive`);
-  properties.set(dto, names);
-  return names;
+/** What is declared of a DTO, its own and what it inherits, in that order: dialects report faults in it. */
+function rulesOf(dto: Type<object>): Rules {
+  let rules = known.get(dto);
+  if (!rules) {
+    const metadatas = getMetadataStorage().getTargetValidationMetadatas(dto, '', true, false);
+    if (metadatas.length === 0) throw new Error(`${dto.name} declares no validated property: nothing of the input would arrive`);
+    known.set(dto, (rules = new Map(metadatas.map((metadata) => [metadata.propertyName, ruleOf(metadata)]))));
+  }
+  return rules;
 }
 
-function undeclared(dto: Type<object>, input: Record<string, unknown>, part: 'body' | 'query'): Violation[] {
-  const declared = declaredProperties(dto);
-  const others = Object.keys(input).filter((property) => !declared.includes(property));
+function undeclared(declared: Rules, input: Record<string, unknown>, part: 'body' | 'query'): Violation[] {
+  const others = Object.keys(input).filter((property) => !declared.has(property));
   return others.map((property) => ({ part, at: [property], rule: 'unknown', message: 'is not known here' }));
 }
 
-function toViolations(error: ValidationError, body: object, part: 'body' | 'query'): Violation[] {
-  const rule = (error.contexts?.['satisfies'] as { rule?: Rule } | undefined)?.rule;
-  if (rule) {
-    return faultsOf(rule, error.value, body).map((fault) => ({
-      part,
-      at: [error.property, ...(fault.at ?? [])],
-      rule: fault.rule,
-      message: fault.message,
-      value: 'value' in fault ? fault.value : (error.value as unknown),
-      context: fault.context,
-    }));
-  }
-  return Object.entries(error.constraints ?? {}).map(([name, message]) => ({ part, at: [error.property], rule: name, message, value: error.value as unknown }));
+function toViolation(fault: Fault, property: string, given: unknown, part: 'body' | 'query'): Violation {
+  const value = 'value' in fault ? fault.value : given;
+  return { part, at: [property, ...(fault.at ?? [])], rule: fault.rule, message: fault.message, value, context: fault.context };
 }

@@ -1,11 +1,15 @@
+import { isAscii } from 'node:buffer';
 import { DomainError } from '../failure.js';
 import type { BodyPolicy } from './door.js';
 
 export const BODY_BYTES_MAX = 64 * 1024;
 export const NESTING_MAX = 16;
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
 /** A body as it arrived; what it says is read when its dialect wants it read. */
 export class ReceivedBody {
+  private parsed: { readonly value: unknown } | null = null;
+
   constructor(
     /** Whatever was sent. */
     readonly bytes: Buffer,
@@ -20,7 +24,7 @@ export class ReceivedBody {
   /** The value the body stands for; undefined where there is none. */
   read(): unknown {
     this.requireSupportedType();
-    return this.parse();
+    return this.parsed ? this.parsed.value : this.parse();
   }
 
   /** The text, byte by byte, of a body of exactly this content type; null for any other. */
@@ -30,7 +34,7 @@ export class ReceivedBody {
 
   /** Refuses a body that is not well-formed, whatever its media type is called. */
   requireWellFormed(): void {
-    if (this.isAccepted()) this.parse();
+    if (this.isAccepted()) this.parsed = { value: this.parse() };
   }
 
   private parse(): unknown {
@@ -51,8 +55,9 @@ export class ReceivedBody {
   }
 
   private text(): string {
+    if (isAscii(this.bytes)) return this.bytes.toString('latin1');
     try {
-      return new TextDecoder('utf-8', { fatal: true }).decode(this.bytes);
+      return UTF8.decode(this.bytes);
     } catch {
       throw unreadable('the body is not UTF-8 text', '');
     }
@@ -88,20 +93,24 @@ function unreadable(reason: string, body: string): DomainError {
   return new DomainError('body-malformed', `The request cannot be read: ${reason}.`, { reason, body });
 }
 
+const [BACKSLASH, QUOTE] = [0x5c, 0x22];
+const OPENING = [0x7b, 0x5b];
+const CLOSING = [0x7d, 0x5d];
+
 /** Refuses deep nesting before anything recurses into it. */
 function requireShallow(text: string): void {
   let depth = 0;
   let inString = false;
   for (let index = 0; index < text.length; index += 1) {
-    const character = text[index];
+    const character = text.charCodeAt(index);
     if (inString) {
-      if (character === '\\') index += 1;
-      else if (character === '"') inString = false;
-    } else if (character === '"') inString = true;
-    else if (character === '{' || character === '[') {
+      if (character === BACKSLASH) index += 1;
+      else if (character === QUOTE) inString = false;
+    } else if (character === QUOTE) inString = true;
+    else if (OPENING.includes(character)) {
       depth += 1;
       if (depth > NESTING_MAX) throw unreadable(`the body is nested deeper than ${NESTING_MAX} levels`, text);
-    } else if (character === '}' || character === ']') depth -= 1;
+    } else if (CLOSING.includes(character)) depth -= 1;
   }
 }
 

@@ -28,6 +28,11 @@ export function Satisfies(rule: Rule): PropertyDecorator {
   };
 }
 
+/** The rule that `Satisfies` has put there. */
+export function ruleOf({ context }: { readonly context?: unknown }): Rule {
+  return (context as { readonly rule: Rule }).rule;
+}
+
 export function faultsOf(rule: Rule, value: unknown, body: object | undefined): readonly Fault[] {
   const found = rule(value, (body ?? {}) as Record<string, unknown>);
   if (found === null) return [];
