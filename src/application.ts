@@ -16,7 +16,7 @@ import { DialectFilter } from './kernel/http/dialect.filter.js';
 import { FailureWitness } from './kernel/http/failure-witness.js';
 import { prepareIntake } from './kernel/http/intake.js';
 import { NestLog } from './kernel/http/nest-log.js';
-import { newRequestId } from './kernel/http/request.js';
+import { newRequestId, pathOf } from './kernel/http/request.js';
 import { logRequests } from './kernel/http/request-log.js';
 import { keepLimits, PATH_PART_LENGTH_MAX } from './kernel/http/route-limits.js';
 import { RouteTable } from './kernel/http/route-table.js';
@@ -38,6 +38,12 @@ export interface ApplicationParts {
   readonly logTo?: NodeJS.WritableStream;
   /** False keeps upkeep and deliveries from running by themselves: a test asks for them, at the time that it has set. */
   readonly background?: boolean;
+}
+
+/** Answers of these paths go without the headers that only browsers heed. */
+function spareHeaders(adapter: FastifyAdapter, paths: ReadonlySet<string>): void {
+  const register = adapter.registerSecurityHook.bind(adapter);
+  adapter.registerSecurityHook = (hook) => register((request, response) => (paths.has(pathOf(request.url)) ? undefined : hook(request, response)));
 }
 
 /** The whole application, ready to listen or to be asked in-process. Refuses a database that would not keep tenants apart, or might lose what it confirms. */
@@ -65,9 +71,10 @@ export async function createApplication({ config, secretKeys, database, clock = 
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => filter?.answer(error, request, reply),
   });
   const server: FastifyInstance = adapter.getInstance();
+  const barePaths = new Set<string>();
+  spareHeaders(adapter, barePaths);
   foundations.routes.watch(server);
   prepareIntake(server, foundations.doors);
-  const barePaths = new Set<string>();
   logRequests(server, barePaths);
   await keepLimits(server, config.redisUrl ?? null);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.on(foundations), adapter, {

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { onceKnown } from '../kernel/at-once.js';
 import { DomainError } from '../kernel/failure.js';
 import type { Origin } from '../kernel/origin.js';
 import { patternsOfRole, permissionsOfRole } from '../tokens/permissions.js';
@@ -65,8 +66,7 @@ export class Authenticator {
   }
 
   private fromToken(credential: string, origin: Origin): Principal | Promise<Principal> {
-    const verdict = this.verifier.verify(credential, origin);
-    return verdict instanceof Promise ? verdict.then((judged) => requireLive(judged, origin)) : requireLive(verdict, origin);
+    return onceKnown(this.verifier.verify(credential, origin), (verdict) => requireLive(verdict, origin));
   }
 }
 

@@ -1,6 +1,9 @@
 import type { Type } from '@nestjs/common';
 import { RouteConfig, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod, RouteOptions } from 'fastify';
+import { onceKnown } from '../kernel/at-once.js';
+import type { Door } from '../kernel/http/door.js';
+import { Doors } from '../kernel/http/doors.js';
 import { AccessGuard } from './access.guard.js';
 import { accessRuleOf, type AccessRule } from './require-permission.js';
 
@@ -16,7 +19,7 @@ type Handler = (request: FastifyRequest, reply: FastifyReply) => BareAnswer;
 /**
  * A route that is asked so often that what surrounds a handler costs more than the handler. The server itself calls the
  * method, with request and reply, after the guard's decision and nothing else: no pipe, no interceptor, no headers that
- * only browsers heed, and a log line for failures alone. It reads its own input; what it throws is answered in its
+ * only browsers heed, and a log line for failures alone; nor a deadline, so what it waits for must have one. It reads its own input; what it throws is answered in its
  * dialect like everything else. Its other decorators state its access and describe it, as those of any route.
  */
 export function Bare(): MethodDecorator {
@@ -27,7 +30,7 @@ export function Bare(): MethodDecorator {
 
 /** Has bare routes served, which are registered from now on; their paths come into `paths`. */
 export function serveBareRoutes(server: FastifyInstance, app: NestFastifyApplication, paths: Set<string>): void {
-  const guard = app.get(AccessGuard);
+  const [guard, doors] = [app.get(AccessGuard), app.get(Doors)];
   server.addHook('onRoute', (route: RouteOptions) => {
     const bare = (route.config as { bare?: BareRoute } | undefined)?.bare;
     if (!bare) return;
@@ -37,16 +40,14 @@ export function serveBareRoutes(server: FastifyInstance, app: NestFastifyApplica
     paths.add(route.url);
     // Nobody reads a logger of its own for each request.
     route.childLoggerFactory = (logger) => logger;
-    route.handler = guarded(guard, rule, (request, reply) => controller[bare.method]?.(request, reply) ?? null);
+    route.handler = guarded(guard, rule, doors.at(route.url), (request, reply) => controller[bare.method]?.(request, reply) ?? null);
   });
 }
 
-function guarded(guard: AccessGuard, rule: AccessRule | 'public', handle: Handler): RouteHandlerMethod {
+function guarded(guard: AccessGuard, rule: AccessRule | 'public', door: Door, handle: Handler): RouteHandlerMethod {
   return (request, reply) => {
-    const admission = guard.admit(rule, request, reply);
-    const answer = admission ? admission.then(() => handle(request, reply)) : handle(request, reply);
-    // A promise where none is needed would cost as much as the rest.
-    return answer instanceof Promise ? answer.then((text) => send(reply, text)) : send(reply, answer);
+    const answer = onceKnown(guard.admit(rule, door, request, reply), () => handle(request, reply));
+    return onceKnown(answer, (text) => send(reply, text));
   };
 }
 

@@ -2,13 +2,13 @@ import { Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { Bare, type BareAnswer } from '../access/bare-routes.js';
-import { principalOf, type Principal } from '../access/principal.js';
+import { principalOf } from '../access/principal.js';
 import { RequirePermission } from '../access/require-permission.js';
+import { onceAllKnown } from '../kernel/at-once.js';
 import { ApiProblems } from '../kernel/http/document.js';
 import { inputOf } from '../kernel/http/input.pipe.js';
 import { PublicUrl } from '../kernel/public-url.js';
 import { TokenVerifier } from '../tokens/token-verifier.js';
-import type { Verdict } from '../tokens/verdict.js';
 import { isFullyConsistent, NOT_THE_SENDER } from './asking.js';
 import { Introspections, PresentedTokens } from './introspection.dto.js';
 import { toIntrospectionText } from './introspection.mapper.js';
@@ -34,15 +34,9 @@ export class BatchIntrospectionController {
     const { tokens } = inputOf(PresentedTokens, 'body', request.body);
     const principal = principalOf(request);
     const anew = isFullyConsistent(request);
-    const verdicts = tokens.map((token) => this.verifier.verify(token, NOT_THE_SENDER, anew));
-    return isAtOnce(verdicts) ? this.say(principal, verdicts) : Promise.all(verdicts.map(async (verdict) => verdict)).then((judged) => this.say(principal, judged));
+    return onceAllKnown(tokens.map((token) => this.verifier.verify(token, NOT_THE_SENDER, anew)), (verdicts) => {
+      const answers = verdicts.map((verdict) => toIntrospectionText(principal, this.publicUrl.value, verdict));
+      return `{"results":[${answers.join(',')}]}`;
+    });
   }
-
-  private say(principal: Principal, verdicts: readonly Verdict[]): string {
-    return `{"results":[${verdicts.map((verdict) => toIntrospectionText(principal, this.publicUrl.value, verdict)).join(',')}]}`;
-  }
-}
-
-function isAtOnce(verdicts: readonly (Verdict | Promise<Verdict>)[]): verdicts is readonly Verdict[] {
-  return !verdicts.some((verdict) => verdict instanceof Promise);
 }

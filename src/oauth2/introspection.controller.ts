@@ -4,11 +4,11 @@ import type { FastifyRequest } from 'fastify';
 import { Bare, type BareAnswer } from '../access/bare-routes.js';
 import { CurrentPrincipal, principalOf, type Principal } from '../access/principal.js';
 import { RequirePermission } from '../access/require-permission.js';
+import { onceKnown } from '../kernel/at-once.js';
 import { ApiProblems } from '../kernel/http/document.js';
 import { PublicUrl } from '../kernel/public-url.js';
 import { TokenEngine } from '../tokens/token-engine.js';
 import { TokenVerifier } from '../tokens/token-verifier.js';
-import type { Verdict } from '../tokens/verdict.js';
 import { isFullyConsistent, NOT_THE_SENDER } from './asking.js';
 import { Introspection, OAuthError, PresentedToken } from './introspection.dto.js';
 import { toIntrospectionText } from './introspection.mapper.js';
@@ -41,8 +41,7 @@ export class IntrospectionController {
     const token = presentedToken(request.body);
     const principal = principalOf(request);
     const verdict = this.verifier.verify(token, NOT_THE_SENDER, isFullyConsistent(request));
-    const say = (judged: Verdict): string => toIntrospectionText(principal, this.publicUrl.value, judged);
-    return verdict instanceof Promise ? verdict.then(say) : say(verdict);
+    return onceKnown(verdict, (judged) => toIntrospectionText(principal, this.publicUrl.value, judged));
   }
 
   @Post('revoke')

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { onceKnown, oneByOne } from '../kernel/at-once.js';
 import { Database, type Tenant } from '../kernel/database/database.js';
 import { Conflict } from '../kernel/failure.js';
 import type { Instant } from '../kernel/instant.js';
@@ -90,13 +91,16 @@ export class ProjectTokens {
   }
 
   /** Those of the secrets that are live tokens of projects, by secret. Nothing is counted as a use. */
-  async inspect(secrets: readonly string[]): Promise<ReadonlyMap<string, VerifiedToken>> {
-    const live = new Map<string, VerifiedToken>();
-    for (const secret of new Set(secrets)) {
-      const verdict = await this.verifier.inspect(secret);
-      if (verdict.active && verdict.token.kind === 'project') live.set(secret, verdict.token);
-    }
-    return live;
+  inspect(secrets: readonly string[]): ReadonlyMap<string, VerifiedToken> | Promise<ReadonlyMap<string, VerifiedToken>> {
+    const asked = [...new Set(secrets)];
+    // Anyone may ask for many: they take turns at the database.
+    return onceKnown(oneByOne(asked, (secret) => this.verifier.inspect(secret)), (verdicts) => {
+      const live = new Map<string, VerifiedToken>();
+      for (const [index, verdict] of verdicts.entries()) {
+        if (verdict.active && verdict.token.kind === 'project') live.set(asked[index] ?? '', verdict.token);
+      }
+      return live;
+    });
   }
 
   private async find(caller: Caller, reference: TokenReference): Promise<Token> {

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { onceKnown } from '../kernel/at-once.js';
 import { Clock } from '../kernel/clock.js';
 import { byteaArray, Database } from '../kernel/database/database.js';
 import { Invalidations } from '../kernel/database/invalidations.js';
@@ -6,7 +7,7 @@ import type { Instant } from '../kernel/instant.js';
 import type { Origin } from '../kernel/origin.js';
 import { ApiTokenRepository } from './api-token.repository.js';
 import { FactsCache } from './facts-cache.js';
-import { LastUse, type Use } from './last-use.js';
+import { LastUse } from './last-use.js';
 import { SecretSuccession } from './secret-succession.js';
 import type { TokenFacts } from './token-facts.js';
 import { hasValidChecksum, SECRET_LENGTH_MAX, SecretHasher } from './token-secret.js';
@@ -58,15 +59,15 @@ export class TokenVerifier {
    */
   verify(presented: string, context: UseContext, anew = false): Verdict | Promise<Verdict> {
     const known = anew ? undefined : this.recall(presented);
-    return known === undefined ? this.read(presented, anew).then((found) => this.use(found, context)) : this.use(known, context);
+    return onceKnown(known === undefined ? this.read(presented, anew) : known, (found) => this.use(found, context));
   }
 
   /** The same judgement without a use: nothing is counted. */
-  async inspect(presented: string, context: UseContext = NOWHERE): Promise<Verdict> {
+  inspect(presented: string, context: UseContext = NOWHERE): Verdict | Promise<Verdict> {
     const recalled = this.recall(presented);
-    // How often it was used is known in the database alone.
-    const known = recalled === undefined || isCounted(recalled) ? await this.read(presented, true) : recalled;
-    return known ? this.judge(known, this.clock.now(), context) : UNKNOWN;
+    return onceKnown(recalled === undefined ? this.read(presented, false) : recalled, (known) =>
+      // How often it was used is known in the database alone.
+      onceKnown(isCounted(known) ? this.read(presented, true) : known, (found) => (found ? this.judge(found, this.clock.now(), context) : UNKNOWN)));
   }
 
   /** Whose token a secret is, live or not; null for a string that is no secret of any token. */
@@ -82,7 +83,7 @@ export class TokenVerifier {
     const now = this.clock.now();
     const verdict = this.judge(known, now, context);
     if (verdict instanceof Promise || isCounted(known)) return this.takeUse(known, verdict, now, context);
-    if (verdict.active) this.remember(known, { at: now, ...context, counted: false });
+    if (verdict.active) this.remember(known, now, context, false);
     return verdict;
   }
 
@@ -91,13 +92,13 @@ export class TokenVerifier {
     if (!verdict.active) return verdict;
     const counted = isCounted(known);
     if (counted && !(await this.countUse(known.facts))) return { active: false, reason: 'uses-spent' };
-    this.remember(known, { at: now, ...context, counted });
+    this.remember(known, now, context, counted);
     return verdict;
   }
 
-  private remember(known: KnownToken, use: Use): void {
-    known.bound.lastUsedAt = use.at;
-    this.lastUse.record(known.facts.kept_in, known.facts.id, use);
+  private remember({ bound, facts }: KnownToken, at: Instant, { ip, userAgent }: UseContext, counted: boolean): void {
+    bound.lastUsedAt = at;
+    this.lastUse.record(facts.kept_in, facts.id, { at, ip, userAgent, counted });
   }
 
   private countUse(facts: KeptFacts): Promise<boolean> {

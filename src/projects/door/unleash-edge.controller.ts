@@ -1,8 +1,9 @@
 import { Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { Bare } from '../../access/bare-routes.js';
+import { Bare, type BareAnswer } from '../../access/bare-routes.js';
 import { Public } from '../../access/require-permission.js';
+import { onceKnown } from '../../kernel/at-once.js';
 import { inputOf } from '../../kernel/http/input.pipe.js';
 import { ProjectTokens } from '../project-tokens.service.js';
 import { ApiUnleashErrors } from './unleash-error.dto.js';
@@ -25,8 +26,8 @@ export class UnleashEdgeController {
   @ApiBody({ type: UnleashValidate })
   @ApiOkResponse({ description: 'Those that are, in the order asked.', type: UnleashValidTokens })
   @ApiUnleashErrors(400, 413, 415)
-  async validate({ body }: FastifyRequest): Promise<string> {
+  validate({ body }: FastifyRequest): BareAnswer {
     const presented = toPresentedTokens(inputOf(UnleashValidate, 'body', body));
-    return JSON.stringify(toValidTokens(presented, await this.tokens.inspect(presented)));
+    return onceKnown(this.tokens.inspect(presented), (live) => JSON.stringify(toValidTokens(presented, live)));
   }
 }
