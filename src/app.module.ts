@@ -19,6 +19,7 @@ import type { OpenDatabase } from './kernel/database/open-database.js';
 import { DialectFilter } from './kernel/http/dialect.filter.js';
 import { Doors } from './kernel/http/doors.js';
 import { InputPipe } from './kernel/http/input.pipe.js';
+import { OutageInterceptor } from './kernel/http/outage.interceptor.js';
 import { problemDoor } from './kernel/http/problem.js';
 import { RouteTable } from './kernel/http/route-table.js';
 import { KeyRing } from './kernel/key-ring.js';
@@ -108,6 +109,7 @@ export class AppModule {
       ],
       providers: [
         { provide: APP_GUARD, useExisting: AccessGuard },
+        { provide: APP_INTERCEPTOR, useClass: OutageInterceptor },
         { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
         { provide: APP_PIPE, useClass: InputPipe },
         { provide: APP_FILTER, useClass: DialectFilter },

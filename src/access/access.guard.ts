@@ -1,7 +1,10 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { onceKnown } from '../kernel/at-once.js';
+import { Invalidations } from '../kernel/database/invalidations.js';
 import { DomainError } from '../kernel/failure.js';
+import type { Door } from '../kernel/http/door.js';
 import { Doors } from '../kernel/http/doors.js';
 import { originOf, pathOf } from '../kernel/http/request.js';
 import { PROFILE_READ } from '../tokens/permissions.js';
@@ -16,26 +19,28 @@ export class AccessGuard implements CanActivate {
     private readonly reflector: Reflector,
     private readonly doors: Doors,
     private readonly authenticator: Authenticator,
+    private readonly invalidations: Invalidations,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const rule = this.reflector.getAllAndOverride<AccessRule | 'public' | undefined>(ACCESS, [context.getHandler(), context.getClass()]);
     if (!rule) throw new Error(`${context.getClass().name}.${context.getHandler().name} states no permission`);
     const http = context.switchToHttp();
-    await this.admit(rule, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>());
+    const request = http.getRequest<FastifyRequest>();
+    await this.admit(rule, this.doors.at(pathOf(request.url)), request, http.getResponse<FastifyReply>());
     return true;
   }
 
   /** Returns, at once where nothing must be asked first, if the caller may enter by this rule, and throws or rejects if not. */
-  admit(rule: AccessRule | 'public', request: FastifyRequest, reply: FastifyReply): void | Promise<void> {
+  admit(rule: AccessRule | 'public', door: Door, request: FastifyRequest, reply: FastifyReply): void | Promise<void> {
     if (rule === 'public') return;
-    const principal = this.authenticate(request);
-    if (principal instanceof Promise) return principal.then((known) => enter(known, rule, request, reply));
-    enter(principal, rule, request, reply);
+    const principal = this.authenticate(door, request);
+    const known = principal instanceof Promise ? this.invalidations.whileReachable(principal) : principal;
+    return onceKnown(known, (caller) => enter(caller, rule, request, reply));
   }
 
-  private authenticate(request: FastifyRequest): Principal | Promise<Principal> {
-    const presented = this.doors.at(pathOf(request.url)).credential(request.headers);
+  private authenticate(door: Door, request: FastifyRequest): Principal | Promise<Principal> {
+    const presented = door.credential(request.headers);
     if (presented === 'missing') throw new DomainError('credentials-missing', 'The request carries no credential.', {});
     if (presented === 'ambiguous') throw new DomainError('credentials-ambiguous', 'The request carries more than one credential.', {});
     return this.authenticator.authenticate(presented.secret, originOf(request), presented.clientId);

@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { Actor } from '../audit/actor.js';
 import { AuditLog, type Happening } from '../audit/audit-log.js';
 import { Database } from '../kernel/database/database.js';
+import { Invalidations } from '../kernel/database/invalidations.js';
 
 /**
  * Records what was refused, each in a transaction of its own, for nothing was changed. It never rejects: a refusal stays
@@ -14,11 +15,13 @@ export class RefusalLog {
   constructor(
     private readonly database: Database,
     private readonly audit: AuditLog,
+    private readonly invalidations: Invalidations,
   ) {}
 
   async record(organizationId: string, actor: Actor, happening: Happening): Promise<void> {
     try {
-      await this.database.lasting(() => this.database.inOrganization(organizationId, (tenant) => this.audit.append(tenant, actor, happening)));
+      const append = (): Promise<void> => this.database.inOrganization(organizationId, (tenant) => this.audit.append(tenant, actor, happening));
+      await this.invalidations.whileReachable(this.database.lasting(append));
     } catch (error) {
       const reason = error instanceof Error ? error.message : 'unknown error';
       const { action, details } = happening;

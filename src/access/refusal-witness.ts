@@ -1,17 +1,44 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
+import type { Happening } from '../audit/audit-log.js';
 import type { DomainError, FailureCode } from '../kernel/failure.js';
 import { FailureWitness } from '../kernel/http/failure-witness.js';
-import { findPrincipal } from './principal.js';
+import { findPrincipal, type Principal } from './principal.js';
 import { RefusalLog } from './refusal-log.js';
 
 const REFUSALS: readonly FailureCode[] = ['permission-missing', 'permission-exceeded', 'policy-violated', 'caller-refused'];
+/** Of one credential, in one minute. */
+const EACH_MAX = 60;
+const MINUTE_MS = 60_000;
+/** Of how many credentials refusals are counted; those of any more are recorded one by one. */
+const CREDENTIALS_MAX = 10_000;
 
-/** Has every refused access of a known caller recorded once, before it is answered, be it the guard's or a handler's. */
+interface Refusals {
+  count: number;
+  /** The last of those that were not recorded one by one. */
+  unrecorded: { readonly principal: Principal; readonly happening: Happening } | null;
+}
+
+/**
+ * Has every refused access of a known caller recorded once, before it is answered, be it the guard's or a handler's. Who
+ * is refused more than 60 times in a minute is a flood: the rest of its minute is one event that says how many they were.
+ */
 @Injectable()
-export class RefusalWitness extends FailureWitness {
-  constructor(private readonly refusals: RefusalLog) {
+export class RefusalWitness extends FailureWitness implements OnApplicationBootstrap, OnModuleDestroy {
+  private refusals = new Map<string, Refusals>();
+  private timer: NodeJS.Timeout | null = null;
+
+  constructor(private readonly log: RefusalLog) {
     super();
+  }
+
+  onApplicationBootstrap(): void {
+    this.timer = setInterval(() => void this.endMinute(), MINUTE_MS).unref();
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    if (this.timer) clearInterval(this.timer);
+    await this.endMinute();
   }
 
   override witness({ code, details }: DomainError, request: FastifyRequest): Promise<void> | null {
@@ -19,10 +46,33 @@ export class RefusalWitness extends FailureWitness {
     if (!principal) return null;
     // The pattern, never the path: a path may carry a secret.
     const asked = { method: request.method, route: request.routeOptions.url ?? null };
-    return this.refusals.record(principal.organizationId, principal.actor, {
-      action: 'access.refused',
-      target: { kind: 'route', id: null },
-      details: { ...asked, code, ...details },
-    });
+    const happening: Happening = { action: 'access.refused', target: { kind: 'route', id: null }, details: { ...asked, code, ...details } };
+    if (!this.isFlood(principal, happening)) return this.log.record(principal.organizationId, principal.actor, happening);
+    return null;
+  }
+
+  /** Records what was only counted, and counts anew. */
+  async endMinute(): Promise<void> {
+    const ended = this.refusals;
+    this.refusals = new Map();
+    for (const { count, unrecorded } of ended.values()) {
+      if (!unrecorded) continue;
+      const { principal, happening } = unrecorded;
+      const details = { ...happening.details, refusals: count - EACH_MAX };
+      await this.log.record(principal.organizationId, principal.actor, { ...happening, details });
+    }
+  }
+
+  private isFlood(principal: Principal, happening: Happening): boolean {
+    const credential = principal.actor.credential?.id ?? '';
+    const known = this.refusals.get(credential);
+    if (!known) {
+      if (this.refusals.size < CREDENTIALS_MAX) this.refusals.set(credential, { count: 1, unrecorded: null });
+      return false;
+    }
+    known.count += 1;
+    if (known.count <= EACH_MAX) return false;
+    known.unrecorded = { principal, happening };
+    return true;
   }
 }

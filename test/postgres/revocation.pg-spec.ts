@@ -1,67 +1,37 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createApplication } from '../../src/application.js';
-import { openServer } from '../../src/kernel/database/open-database.js';
 import { FirstStart } from '../../src/organizations/first-start.js';
 import { TokenVerifier } from '../../src/tokens/token-verifier.js';
-import { PUBLIC_URL } from '../support/app.js';
 import { aScratchDatabase, asOwner, TEST_SERVER_URL, type ScratchDatabase } from '../support/database.js';
-import { SettableClock } from '../support/settable-clock.js';
-import { TcpProxy } from '../support/tcp-proxy.js';
+import { aProxiedNode, type ProxiedNode } from '../support/proxied-node.js';
+import type { TcpProxy } from '../support/tcp-proxy.js';
 
 const ADMIN = { email: 'admin@localhost', password: 'correct horse battery staple' };
 
-interface Node {
-  readonly app: NestFastifyApplication;
-  readonly clock: SettableClock;
-  /** Its way to the database, and that of its listening connection alone. */
-  readonly proxy: TcpProxy;
-  readonly bus: TcpProxy;
-}
-
 let scratch: ScratchDatabase;
-let nodes: Node[];
+let nodes: ProxiedNode[];
 let session: string;
 beforeAll(async () => {
   scratch = await aScratchDatabase(TEST_SERVER_URL ?? '');
   nodes = [];
-  for (let count = 0; count < 3; count += 1) nodes.push(await aNode());
+  for (let count = 0; count < 3; count += 1) nodes.push(await aProxiedNode(scratch.url));
   await nodes[0]?.app.get(FirstStart).run(ADMIN);
   session = (await call(nodes[0], 'POST', '/auth/login', ADMIN)).json<{ access_token: string }>().access_token;
 }, 120_000);
 afterAll(async () => {
-  for (const { app, proxy, bus } of nodes) {
-    await app.close();
-    await Promise.all([proxy.close(), bus.close()]);
-  }
+  for (const node of nodes) await node.close();
   await scratch.drop();
 });
 
-async function aNode(): Promise<Node> {
-  const target = new URL(scratch.url);
-  const [proxy, bus] = [await TcpProxy.to(target), await TcpProxy.to(target)];
-  const [database, listening] = [await openServer(proxy.urlOf(target)), await openServer(bus.urlOf(target))];
-  const clock = new SettableClock();
-  const app = await createApplication({
-    config: { logLevel: 'silent', publicUrl: PUBLIC_URL, trustedProxies: [] },
-    secretKeys: ['a-key-0123456789-abcdefghijklmnopqrstuvwxyz'],
-    database: { ...database, connectListener: listening.connectListener },
-    clock,
-    background: false,
-  });
-  return { app, clock, proxy, bus };
-}
-
-const call = (node: Node | undefined, method: 'POST' | 'DELETE', url: string, payload?: object) =>
-  (node as Node).app.inject({ method, url, payload, headers: session ? { authorization: `Bearer ${session}` } : {} });
+const call = (node: ProxiedNode | undefined, method: 'POST' | 'DELETE', url: string, payload?: object) =>
+  (node as ProxiedNode).app.inject({ method, url, payload, headers: session ? { authorization: `Bearer ${session}` } : {} });
 const mint = async (): Promise<string> => (await call(nodes[0], 'POST', '/user/api-tokens', {})).json<{ token: string }>().token;
-const isActive = async ({ app }: Node, secret: string): Promise<boolean> => (await app.get(TokenVerifier).verify(secret, { ip: null, userAgent: null })).active;
+const isActive = async ({ app }: ProxiedNode, secret: string): Promise<boolean> => (await app.get(TokenVerifier).verify(secret, { ip: null, userAgent: null })).active;
 const everywhere = (secret: string): Promise<boolean[]> => Promise.all(nodes.map((node) => isActive(node, secret)));
 
-async function revoke(node: Node | undefined, secret: string): Promise<void> {
-  const { statusCode } = await (node as Node).app.inject({
+async function revoke(node: ProxiedNode | undefined, secret: string): Promise<void> {
+  const { statusCode } = await (node as ProxiedNode).app.inject({
     method: 'POST',
     url: '/oauth2/revoke',
     headers: { authorization: `Bearer ${session}`, 'content-type': 'application/x-www-form-urlencoded' },
@@ -148,7 +118,7 @@ describe('three nodes', () => {
 
 describe('while the database is gone', () => {
   it.each(['refuse', 'silence'] as const)('(%s) what is known is answered until it is 30 seconds old, all else is an outage within a second, and nothing is ever called dead', async (cut) => {
-    const [node] = nodes as [Node];
+    const [node] = nodes as [ProxiedNode];
     const [known, cold] = [await mint(), await mint()];
     expect(await isActive(node, known)).toBe(true);
     for (const proxy of [node.proxy, node.bus]) proxy[cut]();
@@ -179,7 +149,7 @@ describe('while the database is gone', () => {
   });
 });
 
-async function introspect({ app }: Node, as: string, token: string) {
+async function introspect({ app }: ProxiedNode, as: string, token: string) {
   const { statusCode, headers, body } = await app.inject({
     method: 'POST',
     url: '/oauth2/introspect',

@@ -1,0 +1,130 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { Client } from 'pg';
+import { FirstStart } from '../../src/organizations/first-start.js';
+import { aScratchDatabase, TEST_SERVER_URL, type ScratchDatabase } from '../support/database.js';
+import { aProxiedNode, type ProxiedNode } from '../support/proxied-node.js';
+
+const ADMIN = { email: 'admin@localhost', password: 'correct horse battery staple' };
+/** "Within about a second", on a machine that has other things to do. */
+const SOON_MS = 2_500;
+
+interface Asked {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly text: string;
+}
+
+let scratch: ScratchDatabase;
+let node: ProxiedNode;
+let session: string;
+beforeAll(async () => {
+  scratch = await aScratchDatabase(TEST_SERVER_URL ?? '');
+  node = await aProxiedNode(scratch.url);
+  await node.app.get(FirstStart).run(ADMIN);
+  session = (JSON.parse((await ask('POST', '/auth/login', undefined, ADMIN)).text) as { access_token: string }).access_token;
+}, 120_000);
+afterAll(async () => {
+  await node.close();
+  await scratch.drop();
+});
+afterEach(async () => {
+  node.clock.reset();
+  for (const proxy of [node.proxy, node.bus]) proxy.mend();
+  const mended = performance.now();
+  while ((await ask('GET', '/health/ready')).status !== 200) {
+    expect(performance.now() - mended).toBeLessThan(5_000);
+    await pause(50);
+  }
+});
+
+/** Asks, and fails where the answer is long in coming. */
+async function ask(method: string, url: string, as?: string, body?: object | string): Promise<Asked> {
+  const began = performance.now();
+  const isForm = typeof body === 'string';
+  const { statusCode, headers, body: text } = await node.app.inject({
+    method: method as 'GET',
+    url,
+    headers: { ...(as !== undefined && { authorization: `Bearer ${as}` }), ...(body !== undefined && { 'content-type': isForm ? 'application/x-www-form-urlencoded' : 'application/json' }) },
+    payload: isForm ? body : body && JSON.stringify(body),
+  });
+  expect([method, url, performance.now() - began < SOON_MS]).toEqual([method, url, true]);
+  return { status: statusCode, headers, text };
+}
+
+const aToken = async (): Promise<string> => (JSON.parse((await ask('POST', '/user/api-tokens', session, {})).text) as { token: string }).token;
+const aProjectToken = async (): Promise<string> =>
+  (JSON.parse((await ask('POST', '/api/admin/projects/default/api-tokens', session, { tokenName: 'sdk', type: 'backend', environment: 'development' })).text) as { secret: string }).secret;
+
+function cutOff(how: 'refuse' | 'silence'): void {
+  for (const proxy of [node.proxy, node.bus]) proxy[how]();
+}
+
+/** What the bare routes say of a token that is sent to them by a caller. */
+const bareRoutes = (caller: string, token: string, projectToken: string): Promise<Asked>[] => [
+  ask('POST', '/oauth2/introspect', caller, new URLSearchParams({ token }).toString()),
+  ask('POST', '/v1/introspect/batch', caller, { tokens: [token, caller] }),
+  ask('GET', '/v1/forward-auth?permission=token:introspect', token),
+  ask('POST', '/edge/validate', undefined, { tokens: [projectToken] }),
+];
+
+describe.each(['refuse', 'silence'] as const)('while the database is gone (%s)', (cut) => {
+  it('the bare routes answer of what is known until it is 30 seconds old, and of all else that they cannot', async () => {
+    const [known, cold] = [await aToken(), await aToken()];
+    const [knownProject, coldProject] = [await aProjectToken(), await aProjectToken()];
+    const before = await Promise.all(bareRoutes(known, known, knownProject));
+    expect(before.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+    cutOff(cut);
+    // Long enough for every look to have failed.
+    await pause(1_500);
+    const during = await Promise.all(bareRoutes(known, known, knownProject));
+    expect(during.map(({ status, text }) => [status, text])).toEqual(before.map(({ status, text }) => [status, text]));
+    const outages = await Promise.all(bareRoutes(known, cold, coldProject));
+    node.clock.pass(30_000);
+    outages.push(...await Promise.all(bareRoutes(known, known, knownProject)));
+    for (const { status, headers, text } of outages) expect([status, headers['retry-after'], /"active"|"tokens"/.test(text)]).toEqual([503, '1', false]);
+  });
+
+  it('no route keeps its caller waiting, whatever it would have done', async () => {
+    const known = await aToken();
+    await ask('GET', '/v1/forward-auth', known);
+    const { paths } = JSON.parse((await ask('GET', '/openapi.json')).text) as { paths: Record<string, Record<string, object>> };
+    const operations = Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => [method.toUpperCase(), path.replace(/\{\w+\}/g, '00000000-0000-4000-8000-000000000000')] as const));
+    cutOff(cut);
+    await pause(1_500);
+    const statuses: number[] = [];
+    for (let start = 0; start < operations.length; start += 25) {
+      const asked = operations.slice(start, start + 25).flatMap(([method, path]) => [known, session].map((as) => ask(method, path, as, method === 'GET' ? undefined : {})));
+      statuses.push(...(await Promise.all(asked)).map(({ status }) => status));
+    }
+    expect(statuses.filter((status) => status >= 500 && status !== 503)).toEqual([]);
+    expect(statuses.filter((status) => status === 503).length).toBeGreaterThan(operations.length);
+  });
+
+  it('a known caller without the permission stays refused, though that cannot be recorded', async () => {
+    const { token } = JSON.parse((await ask('POST', '/user/api-tokens', session, {})).text) as { token: string };
+    await ask('GET', '/v1/forward-auth', token);
+    cutOff(cut);
+    await pause(1_500);
+    expect((await ask('GET', '/v1/forward-auth?permission=nobody:registered', token)).status).toBe(403);
+  });
+});
+
+describe('while the database answers slowly', () => {
+  it('it is waited for', async () => {
+    const token = await aToken();
+    const client = new Client({ connectionString: scratch.url });
+    await client.connect();
+    try {
+      await client.query('BEGIN');
+      await client.query('LOCK TABLE api_tokens IN SHARE ROW EXCLUSIVE MODE');
+      const revoking = node.app.inject({ method: 'POST', url: '/oauth2/revoke', headers: { authorization: `Bearer ${session}`, 'content-type': 'application/x-www-form-urlencoded' }, payload: new URLSearchParams({ token }).toString() });
+      await pause(2_500);
+      await client.query('COMMIT');
+      expect((await revoking).statusCode).toBe(200);
+    } finally {
+      await client.end();
+    }
+    expect((await ask('GET', '/v1/forward-auth', token)).status).toBe(401);
+  });
+});
