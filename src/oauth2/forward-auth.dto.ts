@@ -1,7 +1,9 @@
 import { ApiProperty } from '@nestjs/swagger';
+import { NothingElse } from '../kernel/http/nothing-else.js';
 import { Satisfies } from '../kernel/http/rule.js';
 import { isPermissionKey } from '../tokens/permission-pattern.js';
 
+@NothingElse()
 export class ForwardAuthQuery {
   @ApiProperty({ required: false, example: 'invoice:write' })
   @Satisfies((value) =>

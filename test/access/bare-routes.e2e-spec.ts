@@ -1,0 +1,173 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { DataSource, type QueryRunner } from 'typeorm';
+import { RefusalWitness } from '../../src/access/refusal-witness.js';
+import { FailureWitness } from '../../src/kernel/http/failure-witness.js';
+import { drawSecret } from '../../src/tokens/token-secret.js';
+import { theApp } from '../support/app.js';
+import { aMember, aTenant, sql, type TestTenant } from '../support/builders.js';
+import { call, type Answer, type CallOptions } from '../support/call.js';
+
+let tenant: TestTenant;
+let secret: string;
+beforeAll(async () => {
+  tenant = await aTenant();
+  secret = (await call('POST', '/user/api-tokens', { as: tenant.admin.session, body: {} })).body.token;
+});
+afterEach(() => vi.restoreAllMocks());
+
+interface BareRoute {
+  readonly method: string;
+  readonly path: string;
+  readonly body: (token: string) => Pick<CallOptions, 'body' | 'form'>;
+  readonly isOpen?: true;
+  /** What another method than the path's is answered, and its Allow header. */
+  readonly wrongMethod: readonly [number, string?];
+}
+
+const ROUTES: readonly BareRoute[] = [
+  { method: 'POST', path: '/oauth2/introspect', body: (token) => ({ form: { token } }), wrongMethod: [405, 'POST'] },
+  { method: 'POST', path: '/v1/introspect/batch', body: (token) => ({ body: { tokens: [token] } }), wrongMethod: [405, 'POST'] },
+  { method: 'GET', path: '/v1/forward-auth', body: () => ({}), wrongMethod: [405, 'GET, HEAD'] },
+  { method: 'POST', path: '/edge/validate', body: (token) => ({ body: { tokens: [token] } }), isOpen: true, wrongMethod: [404] },
+];
+const routes = ROUTES.map((route) => [`${route.method} ${route.path}`, route] as const);
+const guarded = routes.filter(([, { isOpen }]) => !isOpen);
+const withBody = routes.filter(([, { method }]) => method === 'POST');
+
+const ask = ({ method, path, body }: BareRoute, { token = secret, ...options }: CallOptions & { token?: string } = {}): Promise<Answer> =>
+  call(method, path, { as: secret, ...body(token), ...options });
+
+describe.each(routes)('%s', (_, route) => {
+  it('answers with what every answer carries, and nothing that only browsers heed', async () => {
+    const { status, headers } = await ask(route);
+    expect([status, headers['cache-control']]).toEqual([200, 'no-store']);
+    expect(headers['x-request-id']).toMatch(/^req-\w{14}$/);
+    expect(Object.keys(headers).filter((name) => /policy|frame|origin|xss/i.test(name))).toEqual([]);
+  });
+
+  it('logs no line for an answer and one for a failure, with its request id, and never what was sent', async () => {
+    const { log } = await theApp();
+    const before = log.length;
+    await ask(route);
+    expect(log.slice(before)).toEqual([]);
+    const { headers } = await ask(route, { headers: { host: 'a', authorization: 'Bearer x' }, ...(route.isOpen && { body: '[' }) });
+    const lines = log.slice(before).map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines).toMatchObject([{ reqId: headers['x-request-id'], method: route.method, route: route.path, status: route.isOpen ? 400 : 401 }]);
+    expect(log.slice(before).join('')).not.toContain(secret);
+  });
+
+  it('knows other methods than its own, and spellings of its path, as every route does', async () => {
+    const wrong = await call(route.method === 'GET' ? 'POST' : 'GET', route.path, { as: secret });
+    expect([wrong.status, wrong.headers['allow']]).toEqual([route.wrongMethod[0], route.wrongMethod[1]]);
+    for (const path of [`${route.path}/`, `/${route.path}`]) expect([path, (await ask({ ...route, path })).status]).toEqual([path, 200]);
+    for (const path of [route.path.toUpperCase(), `${route.path}/x`, `${route.path};x`, `${route.path}%2f`]) expect([path, (await ask({ ...route, path })).status]).toEqual([path, 404]);
+  });
+});
+
+describe.each(guarded)('%s', (_, route) => {
+  it('tells its caller when the credential ends, whatever it answers', async () => {
+    const { token } = (await call('POST', '/user/api-tokens', { as: tenant.admin.session, body: { expiresAt: '2031-01-01T00:00:00+00:00' } })).body;
+    for (const path of [route.path, `${route.path}?consistency=x&permission=x`]) {
+      expect((await ask({ ...route, path }, { as: token })).headers['token-expires-at']).toBe('2031-01-01T00:00:00.000000Z');
+    }
+  });
+
+  it('on every spelling of its path asks for a credential first', async () => {
+    for (const path of [route.path, `${route.path}/`, `/${route.path}`, `${route.path}?x`]) {
+      for (const as of [undefined, 'x', drawSecret('api_')]) expect([path, (await call(route.method, path, { as, ...route.body(secret) })).status]).toEqual([path, 401]);
+    }
+  });
+
+  it('judges its caller anew each time: who is cut off is refused at once', async () => {
+    const person = await aMember(tenant, 'ADMIN');
+    const { token } = (await call('POST', '/user/api-tokens', { as: person.session, body: {} })).body;
+    expect((await ask(route, { as: token })).status).toBe(200);
+    await sql(tenant, 'UPDATE memberships SET disabled_at = now() WHERE user_id = $1', [person.id]);
+    expect((await ask(route, { as: token })).status).toBe(401);
+  });
+});
+
+describe.each(withBody)('%s', (_, route) => {
+  it('refuses a body that is too large, of another type, or not well-formed', async () => {
+    expect((await ask(route, { body: `{"tokens":["${'x'.repeat(65_536)}"]}`, form: undefined, headers: { 'content-type': 'application/json' } })).status).toBe(413);
+    expect((await ask(route, { body: '<x/>', form: undefined, headers: { 'content-type': 'application/xml' } })).status).toBe(415);
+    expect((await ask(route, { body: '{', form: undefined })).status).toBe(route.path.startsWith('/oauth2') ? 415 : 400);
+  });
+
+  it('refuses to have no token at all', async () => {
+    expect((await ask(route, { body: {}, form: undefined, ...(route.path.startsWith('/oauth2') && { body: undefined, form: {} }) })).status).toBe(400);
+  });
+});
+
+describe('garbage', () => {
+  const asking = new AsyncLocalStorage<true>();
+
+  /** What the work asks of the database, and not what goes on by itself meanwhile. */
+  async function queriesOf(work: () => Promise<unknown>): Promise<string[]> {
+    const { app } = await theApp();
+    const runners = Object.getPrototypeOf(app.get(DataSource).createQueryRunner()) as QueryRunner;
+    const query = Reflect.get(runners, 'query') as (this: QueryRunner, ...asked: Parameters<QueryRunner['query']>) => Promise<unknown>;
+    const statements: string[] = [];
+    vi.spyOn(runners, 'query').mockImplementation(function (this: QueryRunner, ...asked: Parameters<QueryRunner['query']>) {
+      if (asking.getStore()) statements.push(asked[0]);
+      return query.apply(this, asked);
+    });
+    await asking.run(true, work);
+    return statements;
+  }
+
+  it('is told from a token that nobody has, which costs a query', async () => {
+    expect(await queriesOf(() => ask(ROUTES[0], { token: drawSecret('api_') }))).toHaveLength(1);
+  });
+
+  const strange = (index: number): string => `api_${index.toString(36).padStart(49, '0')}`;
+
+  it.each(routes)('as a token at %s costs no query', async (_, route) => {
+    await ask(route);
+    const tokens = [...Array.from({ length: 200 }, (_, index) => strange(index)), 'x', '\u0000', 'ü'.repeat(200), `${secret.slice(0, -1)}!`, 'x'.repeat(2000)];
+    expect(await queriesOf(async () => {
+      for (const token of tokens) expect((await ask(route, { token })).status).toBe(200);
+    })).toEqual([]);
+  });
+
+  it.each(guarded)('as a credential at %s costs no query and leaves no record', async (_, route) => {
+    const events = async (): Promise<number> => (await sql(tenant, 'SELECT count(*)::int AS count FROM audit_events'))[0]?.['count'];
+    const before = await events();
+    expect(await queriesOf(async () => {
+      for (let index = 0; index < 200; index += 1) expect((await ask(route, { as: strange(index) })).status).toBe(401);
+    })).toEqual([]);
+    expect(await events()).toBe(before);
+  });
+});
+
+describe('a credential that is refused more than 60 times in a minute', () => {
+  const refusalsOf = (id: string) =>
+    sql<{ details: Record<string, unknown> }>(tenant, `SELECT details FROM audit_events WHERE action = 'access.refused' AND actor_id = $1 ORDER BY occurred_at, id`, [id]);
+
+  it('is refused each time, and recorded 60 times and once more with how many the others were', async () => {
+    const { app } = await theApp();
+    const witness = app.get<RefusalWitness>(FailureWitness);
+    await witness.endMinute();
+    const person = await aMember(tenant, 'EXTERNAL');
+    const refused = async (): Promise<void> => {
+      expect((await call('GET', '/v1/forward-auth?permission=audit:read', { as: person.session })).status).toBe(403);
+    };
+    for (let time = 0; time < 75; time += 1) await refused();
+    expect(await refusalsOf(person.id)).toHaveLength(60);
+    await witness.endMinute();
+    const recorded = await refusalsOf(person.id);
+    const each = { method: 'GET', route: '/v1/forward-auth', code: 'permission-missing', permissions: ['audit:read'] };
+    expect(recorded.slice(59).map(({ details }) => details)).toEqual([each, { ...each, refusals: 15 }]);
+    await refused();
+    await witness.endMinute();
+    expect((await refusalsOf(person.id)).slice(61).map(({ details }) => details)).toEqual([each]);
+  });
+
+  it('leaves the others\' refusals recorded one by one', async () => {
+    const [loud, quiet] = [await aMember(tenant, 'EXTERNAL'), await aMember(tenant, 'EXTERNAL')];
+    for (let time = 0; time < 61; time += 1) await call('GET', '/v1/tokens', { as: loud.session });
+    await call('GET', '/v1/tokens', { as: quiet.session });
+    expect(await refusalsOf(quiet.id)).toHaveLength(1);
+  });
+});
