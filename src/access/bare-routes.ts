@@ -19,8 +19,9 @@ type Handler = (request: FastifyRequest, reply: FastifyReply) => BareAnswer;
 /**
  * A route that is asked so often that what surrounds a handler costs more than the handler. The server itself calls the
  * method, with request and reply, after the guard's decision and nothing else: no pipe, no interceptor, no headers that
- * only browsers heed, and a log line for failures alone; nor a deadline, so what it waits for must have one. It reads its own input; what it throws is answered in its
- * dialect like everything else. Its other decorators state its access and describe it, as those of any route.
+ * only browsers heed, a log line for failures alone, and no deadline but those of what it waits for. It reads its own
+ * input; what it throws is answered in its dialect like everything else. Its other decorators state its access and
+ * describe it, as those of any route.
  */
 export function Bare(): MethodDecorator {
   return (prototype, method, descriptor) => {

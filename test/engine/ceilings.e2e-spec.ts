@@ -6,7 +6,7 @@ import { TokenEngine } from '../../src/tokens/token-engine.js';
 import { TokenVerifier } from '../../src/tokens/token-verifier.js';
 import type { Caller, MintRequest, ProjectRef } from '../../src/tokens/token.js';
 import { theApp } from '../support/app.js';
-import { aProject, aTenant, sql, type TestTenant } from '../support/builders.js';
+import { administratorOf, aProject, aTenant, sql, type TestTenant } from '../support/builders.js';
 import { introspect } from '../support/call.js';
 
 let tenant: TestTenant;
@@ -21,15 +21,7 @@ beforeAll(async () => {
   projects = await sql<ProjectRef>(tenant, 'SELECT id, key FROM projects ORDER BY key');
 });
 
-const aCaller = (limits: Partial<Caller>): Caller => ({
-  organizationId: tenant.id,
-  actor: { kind: 'user', id: tenant.admin.id, credential: null, origin: null },
-  permissions: new Set(TENANT_PERMISSIONS),
-  narrowed: false,
-  projects: 'all',
-  tokenId: null,
-  ...limits,
-});
+const aCaller = (limits: Partial<Caller>): Caller => ({ ...administratorOf(tenant), ...limits });
 
 const aRequest = (wishes: Partial<MintRequest>): MintRequest => ({ kind: 'organization', owner: { organization: true }, secretPrefix: 'api_', permissions: [], ...wishes });
 

@@ -5,7 +5,6 @@ import { MaintenanceRunner } from '../../src/kernel/maintenance/maintenance-runn
 import { LastUse } from '../../src/tokens/last-use.js';
 import { IdleTokens } from '../../src/tokens/idle-tokens.js';
 import { covers } from '../../src/tokens/permission-pattern.js';
-import { TENANT_PERMISSIONS } from '../../src/tokens/permissions.js';
 import { NO_POLICY, type Policy } from '../../src/tokens/policy.js';
 import { TokenEngine } from '../../src/tokens/token-engine.js';
 import type { TokenFacts } from '../../src/tokens/token-facts.js';
@@ -14,7 +13,7 @@ import { TokenVerifier } from '../../src/tokens/token-verifier.js';
 import { TOKEN_KINDS, type Caller, type MintedToken, type MintRequest, type TokenKind, type TokenOwner } from '../../src/tokens/token.js';
 import { judge, know, type Verdict } from '../../src/tokens/verdict.js';
 import { theApp } from '../support/app.js';
-import { aTenant, sql, type TestTenant } from '../support/builders.js';
+import { administratorOf, aTenant, sql, type TestTenant } from '../support/builders.js';
 import { call, introspect, type Answer } from '../support/call.js';
 import { DOORS_UNDER_TEST, mint as mintAt } from '../support/doors.js';
 import { aClient, aMachineToken, aTokenAuthMachine, login, mintFor, probe, TOKEN_AUTH } from '../support/machines.js';
@@ -38,14 +37,7 @@ async function setPolicy(body: object, of = tenant): Promise<void> {
   if (status !== 200) throw new Error(`setting the policy answered ${status}: ${text}`);
 }
 
-const aCaller = (): Caller => ({
-  organizationId: tenant.id,
-  actor: { kind: 'user', id: tenant.admin.id, credential: null, origin: null },
-  permissions: new Set(TENANT_PERMISSIONS),
-  narrowed: false,
-  projects: 'all',
-  tokenId: null,
-});
+const aCaller = (): Caller => administratorOf(tenant);
 const mint = (wishes: Partial<MintRequest> = {}): Promise<MintedToken> =>
   engine.mint(aCaller(), { kind: 'organization', owner: { organization: true }, secretPrefix: 'api_', permissions: [], ...wishes });
 const verdictOf = async (secret: string, ip: string | null = null): Promise<Verdict> => verifier.verify(secret, { ip, userAgent: null });

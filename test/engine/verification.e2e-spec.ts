@@ -5,10 +5,9 @@ import { Database } from '../../src/kernel/database/database.js';
 import { TokenEngine } from '../../src/tokens/token-engine.js';
 import { drawSecret, SecretHasher } from '../../src/tokens/token-secret.js';
 import { TokenVerifier } from '../../src/tokens/token-verifier.js';
-import { TENANT_PERMISSIONS } from '../../src/tokens/permissions.js';
 import type { Caller, MintRequest } from '../../src/tokens/token.js';
 import { replaceApp, theApp } from '../support/app.js';
-import { aMember, aTenant, sql, type TestTenant } from '../support/builders.js';
+import { administratorOf, aMember, aTenant, sql, type TestTenant } from '../support/builders.js';
 import { call, introspect } from '../support/call.js';
 import { anEmptyDatabase } from '../support/instance.js';
 import type { SettableClock } from '../support/settable-clock.js';
@@ -36,14 +35,7 @@ beforeEach(async () => {
   return () => facts.stop();
 });
 
-const caller = (): Caller => ({
-  organizationId: tenant.id,
-  actor: { kind: 'user', id: tenant.admin.id, credential: null, origin: null },
-  permissions: new Set(TENANT_PERMISSIONS),
-  narrowed: false,
-  projects: 'all',
-  tokenId: null,
-});
+const caller = (): Caller => administratorOf(tenant);
 const mint = (wishes: Partial<MintRequest> = {}) =>
   engine.mint(caller(), { kind: 'organization', owner: { organization: true }, secretPrefix: 'api_', permissions: ['token:read'], ...wishes });
 const verify = async (secret: string, anew?: boolean) => verifier.verify(secret, { ip: null, userAgent: null }, anew);

@@ -3,6 +3,8 @@ import { Database } from '../../src/kernel/database/database.js';
 import { newId } from '../../src/kernel/ids.js';
 import { OrganizationsService } from '../../src/organizations/organizations.service.js';
 import { ProjectsService } from '../../src/projects/projects.service.js';
+import { TENANT_PERMISSIONS } from '../../src/tokens/permissions.js';
+import type { Caller } from '../../src/tokens/token.js';
 import { UsersService } from '../../src/users/users.service.js';
 import { theApp } from './app.js';
 import { call } from './call.js';
@@ -37,6 +39,18 @@ export async function aTenant(options: { slug?: string; platform?: boolean } = {
     .get(OrganizationsService)
     .create({ slug, name: slug, platform: options.platform, admin: { email, name: 'Ada Admin', password: PASSWORD } });
   return { id: organization.id, slug, admin: await loggedIn(email, slug) };
+}
+
+/** Its administrator as the engine knows callers. */
+export function administratorOf({ id, admin }: TestTenant): Caller {
+  return {
+    organizationId: id,
+    actor: { kind: 'user', id: admin.id, credential: null, origin: null },
+    permissions: new Set(TENANT_PERMISSIONS),
+    narrowed: false,
+    projects: 'all',
+    tokenId: null,
+  };
 }
 
 /** A member of the organization who is logged in; `role` is the key of a role it has. */
