@@ -37,7 +37,7 @@ export class MembersController {
   @RequirePermission('member:write')
   @ApiOperation({
     summary: 'Give a member another role, disable or enable them',
-    description: 'What is left out stays. In force at once, for the person and their tokens. You must hold all that the role before and the role after allow. The last administrator stays one.',
+    description: 'What is left out stays. In force at once, for the person and their tokens. Who is disabled is logged out, and their tokens wait until they are enabled. You must hold all that the role before and the role after allow. The last administrator stays one.',
   })
   @ApiOkResponse({ description: 'The member as it is now.', type: MemberResource })
   @ApiProblems(400, 401, 403, 404, 409, 413, 415)

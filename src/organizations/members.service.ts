@@ -76,7 +76,10 @@ export class MembersService {
     return { before, role };
   }
 
-  /** What is left out stays. Who is disabled is kept out, with every token and session, until they are active again. */
+  /**
+   * What is left out stays. Who is disabled is kept out until they are active again: their tokens work again then, their
+   * sessions are over.
+   */
   update(caller: Principal, id: string, change: MemberChange): Promise<MemberView> {
     return this.database.inOrganization(caller.organizationId, async (tenant) => {
       const { before, role: current } = await this.holdChangeable(tenant, caller, id);
@@ -89,6 +92,8 @@ export class MembersService {
       const now = this.clock.now();
       const disabledAt = after.status === before.status ? {} : { disabledAt: after.status === 'disabled' ? now : null };
       await manager.update(Membership, { organizationId, id }, { roleId: role.id, ...disabledAt, updatedAt: now });
+      // Also of whoever is let in again: a login that was under way may have begun one.
+      if (after.status !== before.status) await this.memberships.endSessionsOf(tenant, before.userId, caller.actor, after.status === 'disabled' ? 'member-disabled' : 'member-enabled');
       await this.audit.append(tenant, caller.actor, { action: 'member.updated', target: { kind: 'member', id }, details: { user: before.userId }, ...changed });
       return { ...before, ...after };
     });

@@ -45,7 +45,12 @@ export class MembershipsService {
   /** Ends every token and session that the person has in the organization. Tokens that belong to no person outlive them. */
   async endAllOf(tenant: Tenant, userId: string, actor: Actor, reason: string): Promise<{ tokens: number; sessions: number }> {
     const tokens = await this.tokens.revokeAllIn(tenant, actor, { userId }, reason, { descendants: 'live-on' });
-    return { tokens, sessions: await this.sessions.endAllIn(tenant, userId, actor, reason) };
+    return { tokens, sessions: await this.endSessionsOf(tenant, userId, actor, reason) };
+  }
+
+  /** Ends every session that the person has in the organization, and tells how many. */
+  endSessionsOf(tenant: Tenant, userId: string, actor: Actor, reason: string): Promise<number> {
+    return this.sessions.endAllIn(tenant, userId, actor, reason);
   }
 
   /** The role that the person behind the caller has now. */

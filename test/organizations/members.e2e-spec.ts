@@ -96,7 +96,7 @@ describe('PATCH /v1/members/{id}', () => {
     expect(await eventsOf(id)).toEqual([{ action: 'member.updated', actor_id: tenant.admin.id, details: { user: person.id }, before: { role: 'ADMIN' }, after: { role: 'EXTERNAL' } }]);
   });
 
-  it('keeps a disabled member and their tokens out until they are active again, and brings nothing back that was revoked', async () => {
+  it('keeps a disabled member and their tokens out until they are active again, and brings nothing back that was revoked or begun before', async () => {
     const person = await aMember(tenant);
     const [kept, revoked] = [await aToken(person), await aToken(person)];
     expect((await change(person, { status: 'disabled' })).body.status).toBe('disabled');
@@ -104,7 +104,19 @@ describe('PATCH /v1/members/{id}', () => {
     expect((await call('POST', '/auth/refresh', { body: { refresh_token: person.refreshToken } })).status).toBe(401);
     await call('POST', '/oauth2/revoke', { as, form: { token: revoked } });
     expect((await change(person, { status: 'active' })).body.status).toBe('active');
-    expect([await enters(person), (await login(person)).status, await isLive(kept), await isLive(revoked)]).toEqual([200, 200, true, false]);
+    expect([await enters(person), (await login(person)).status, await isLive(kept), await isLive(revoked)]).toEqual([401, 200, true, false]);
+    expect((await call('POST', '/auth/refresh', { body: { refresh_token: person.refreshToken } })).status).toBe(401);
+    expect(await sql(tenant, `SELECT actor_id, details FROM audit_events WHERE action = 'session.ended' AND target_id IN (SELECT id FROM sessions WHERE user_id = $1)`, [person.id])).toEqual([
+      { actor_id: tenant.admin.id, details: { reason: 'member-disabled' } },
+    ]);
+  });
+
+  it('ends a session that a login began while the member was being disabled', async () => {
+    const person = await aMember(tenant);
+    await change(person, { status: 'disabled' });
+    await sql(tenant, `UPDATE sessions SET ended_at = NULL, end_reason = NULL WHERE user_id = $1`, [person.id]);
+    await change(person, { status: 'active' });
+    expect(await enters(person)).toBe(401);
   });
 
   it('with nothing to change changes nothing and records nothing', async () => {
@@ -233,7 +245,8 @@ describe('the last administrator', () => {
     ]) expect([status, body.code, body.detail]).toEqual([409, 'conflict', 'The organization would have no administrator any more.']);
     expect((await change(second, { status: 'active' }, own.admin.session, own)).status).toBe(200);
     expect((await change(own.admin, { role: 'MEMBER' }, own.admin.session, own)).status).toBe(200);
-    expect((await remove(second, second.session, own)).status).toBe(409);
+    const { access_token: session } = (await login(second, own.slug)).body;
+    expect((await remove(second, session, own)).status).toBe(409);
   });
 
   it('may be removed who is disabled: somebody else administers', async () => {
