@@ -14,6 +14,8 @@ describe('foldName', () => {
     ['café', 'cafe\u0301'],
     ['on  call ', ' On\u00a0Call'],
     ['ſales', 'Sales'],
+    ['Sales', 'Sa\u034Fles\uFE0F'],
+    ['Sales', 'Sales\u3164'],
   ])('makes %j and %j one', (left, right) => {
     expect(foldName(left)).toBe(foldName(right));
   });

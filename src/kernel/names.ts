@@ -19,10 +19,10 @@ const SCRIPTS = [
   return new RegExp(`^[${letters}\\p{Script=Common}\\p{Script=Inherited}]*$`, 'u');
 });
 
-/** The text as it is compared: names that differ in case, width, ligatures or spaces are one name. */
+/** The text as it is compared: names that differ in case, width, ligatures, spaces or what cannot be seen are one name. */
 export function foldName(text: string): string {
   // Taken apart first, then upper case: that undoes what has several lower-case forms, such as ß, ſ, ς and the dotless ı.
-  const fold = (each: string): string => each.normalize('NFKD').toUpperCase().toLowerCase().normalize('NFKC');
+  const fold = (each: string): string => each.normalize('NFKD').replace(/\p{Default_Ignorable_Code_Point}/gu, '').toUpperCase().toLowerCase().normalize('NFKC');
   return fold(fold(text)).replace(/\s+/gu, ' ').trim();
 }
 

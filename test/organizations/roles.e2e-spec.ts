@@ -78,6 +78,7 @@ describe('POST /v1/roles', () => {
     ['the key for having no role', { key: 'no-access', name: 'a', permissions: [] }, ['key']],
     ['a name of letters from two scripts', { key: 'a', name: 'Аdmin', permissions: [] }, ['name']],
     ['a name with an invisible character', { key: 'a', name: 'a\u200Db', permissions: [] }, ['name']],
+    ['a name with a letter that shows nothing', { key: 'a', name: 'Admin\u3164', permissions: [] }, ['name']],
     ['a name that begins with a space', { key: 'a', name: ' a', permissions: [] }, ['name']],
     ['an empty name', { key: 'a', name: '', permissions: [] }, ['name']],
     ['a name of 101 characters', { key: 'a', name: 'x'.repeat(101), permissions: [] }, ['name']],

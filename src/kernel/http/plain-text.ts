@@ -1,7 +1,11 @@
 import type { Rule } from './rule.js';
 
-/** C0, C1, zero-width, bidirectional and other format characters, private use, unassigned, lone surrogates. */
-const UNCLEAN = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}]/u;
+/**
+ * C0, C1, line and paragraph separators, zero-width, bidirectional and other format characters, private use, unassigned,
+ * lone surrogates; letters that show nothing, such as the Hangul filler, and the blank of Braille. What chooses the look of
+ * an emoji is let through.
+ */
+const UNCLEAN = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}\p{Zl}\p{Zp}\u2800]|(?![\uFE00-\uFE0F])\p{Default_Ignorable_Code_Point}/u;
 
 /** True for text that reads the same to everyone: no control, invisible or unassigned characters, no half pairs. */
 export function isPlainText(text: string): boolean {
