@@ -73,8 +73,9 @@ export class MachineIdentitiesService {
       const { organizationId, manager } = tenant;
       await manager.update(MachineIdentity, { organizationId, id }, { ...set, updatedAt: this.clock.now() });
       if (metadata) await this.writeMetadata(tenant, id, metadata);
-      const sides = difference({ name: current.name, role: current.role?.key ?? null, deleteProtected: current.deleteProtected }, { name, role: roleKey, deleteProtected });
-      await this.audit.append(tenant, caller.actor, { action: 'identity.updated', target: { kind: 'identity', id }, details: { ...(metadata && { metadata: 'replaced' }) }, ...sides });
+      const before = { name: current.name, role: current.role?.key ?? null, deleteProtected: current.deleteProtected, metadata: entriesOf(current.metadata) };
+      const sides = difference(before, { name, role: roleKey, deleteProtected, metadata: metadata && entriesOf(metadata) });
+      await this.audit.append(tenant, caller.actor, { action: 'identity.updated', target: { kind: 'identity', id }, ...sides });
       return this.viewIn(tenant, id);
     });
   }
@@ -179,4 +180,8 @@ export class MachineIdentitiesService {
       metadata: metadata.filter(({ identityId }) => identityId === row.id).map(({ id, key, value }) => ({ id, key, value })),
     }));
   }
+}
+
+function entriesOf(metadata: readonly MetadataEntry[]): readonly MetadataEntry[] {
+  return metadata.map(({ key, value }) => ({ key, value }));
 }

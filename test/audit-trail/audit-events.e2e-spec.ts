@@ -153,10 +153,13 @@ describe('a change is told with the values before and after, of what it changed 
 
   it('a machine identity', async () => {
     const as = tenant.admin.session;
-    const created = await call('POST', '/api/v1/identities', { as, body: { name: 'machine-before', organizationId: tenant.id, role: 'member' } });
+    const created = await call('POST', '/api/v1/identities', { as, body: { name: 'machine-before', organizationId: tenant.id, role: 'member', metadata: [{ key: 'team', value: 'blue' }] } });
     const { id } = created.body.identity;
-    expect((await call('PATCH', `/api/v1/identities/${id}`, { as, body: { name: 'machine-after', role: 'no-access' } })).status).toBe(200);
-    expect(await change(id, 'identity.updated')).toEqual([{ name: 'machine-before', role: 'MEMBER' }, { name: 'machine-after', role: null }]);
+    expect((await call('PATCH', `/api/v1/identities/${id}`, { as, body: { name: 'machine-after', role: 'no-access', metadata: [{ key: 'team', value: 'red' }] } })).status).toBe(200);
+    expect(await change(id, 'identity.updated')).toEqual([
+      { name: 'machine-before', role: 'MEMBER', metadata: [{ key: 'team', value: 'blue' }] },
+      { name: 'machine-after', role: null, metadata: [{ key: 'team', value: 'red' }] },
+    ]);
   });
 
   it('how it logs in', async () => {
