@@ -3,6 +3,7 @@ import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { In, Not, type EntityManager } from 'typeorm';
 import { Clock } from '../kernel/clock.js';
 import { Database } from '../kernel/database/database.js';
+import { Invalidations } from '../kernel/database/invalidations.js';
 import type { Instant } from '../kernel/instant.js';
 import { KeyRing, type DerivedKey } from '../kernel/key-ring.js';
 import { seal, unseal } from './sealed-box.js';
@@ -10,7 +11,7 @@ import { SigningKey } from './signing-key.entity.js';
 
 const ALGORITHM = 'ES256';
 
-/** How old the keys in memory may be before they are looked up again: other replicas draw and retire keys too. */
+/** How old the keys in memory may be before they are looked up again, though nothing was heard of other replicas. */
 const REFRESH_SECONDS = 30;
 
 interface LoadedKey {
@@ -35,7 +36,12 @@ export class SigningKeys implements OnModuleInit {
     private readonly database: Database,
     private readonly ring: KeyRing,
     private readonly clock: Clock,
-  ) {}
+    invalidations: Invalidations,
+  ) {
+    invalidations.subscribe((changed) => {
+      if (changed === 'everything' && this.loadedAt) this.inBackground(this.reloadAfresh());
+    });
+  }
 
   async onModuleInit(): Promise<void> {
     await this.load();
@@ -123,7 +129,17 @@ export class SigningKeys implements OnModuleInit {
 
   /** Nobody waits for it: a key is published long before it signs. */
   private refreshBehind(): void {
-    if (this.isStale()) this.reload().catch((error: unknown) => this.logger.warn(`Signing keys could not be looked up: ${String(error)}`));
+    if (this.isStale()) this.inBackground(this.reload());
+  }
+
+  /** A look that is under way may have come before what was heard. */
+  private async reloadAfresh(): Promise<void> {
+    await this.loading?.catch(() => undefined);
+    await this.reload();
+  }
+
+  private inBackground(reload: Promise<void>): void {
+    reload.catch((error: unknown) => this.logger.warn(`Signing keys could not be looked up: ${String(error)}`));
   }
 
   private async load(): Promise<void> {
