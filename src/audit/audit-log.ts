@@ -4,6 +4,7 @@ import type { Tenant } from '../kernel/database/database.js';
 import { newId } from '../kernel/ids.js';
 import type { Actor } from './actor.js';
 import { AuditEvent } from './audit-event.entity.js';
+import { toRecord, type AuditRecord } from './audit-record.js';
 
 export interface Happening {
   /** What happened, in the past: `token.minted`. */
@@ -38,25 +39,18 @@ export class AuditLog {
   }
 
   /** Appends within the tenant's transaction: the event and the change it tells of are committed together or not at all. */
-  async append(tenant: Tenant, actor: Actor, { action, target, details = {}, before, after }: Happening): Promise<void> {
-    await tenant.manager.insert(AuditEvent, {
-      organizationId: tenant.organizationId,
-      id: newId(),
-      occurredAt: this.clock.now(),
-      action,
-      actorKind: actor.kind,
-      actorId: actor.id,
-      credentialKind: actor.credential?.kind ?? null,
-      credentialId: actor.credential?.id ?? null,
-      targetKind: target.kind,
-      targetId: target.id,
-      details,
-      before: before ?? null,
-      after: after ?? null,
-      ip: actor.origin?.ip ?? null,
-      userAgent: actor.origin?.userAgent ?? null,
-      requestId: actor.origin?.requestId ?? null,
-    });
+  async append(tenant: Tenant, actor: Actor, happening: Happening): Promise<void> {
+    await tenant.manager.insert(AuditEvent, this.eventOf(tenant.organizationId, actor, happening));
+    await this.appended(tenant, actor, happening);
+  }
+
+  /** The event for a statement that writes it with the change itself, which tells `appended` of it where somebody follows. */
+  recordOf(organizationId: string, actor: Actor, happening: Happening): AuditRecord {
+    return toRecord(this.eventOf(organizationId, actor, happening));
+  }
+
+  /** Lets the followers hear of an event within the transaction that has written it. */
+  async appended(tenant: Tenant, actor: Actor, { action, target, details = {} }: Happening): Promise<void> {
     for (const follower of this.followers) await follower.heard(tenant, actor, { action, details }, [target.id]);
   }
 
@@ -84,6 +78,27 @@ export class AuditLog {
       ],
     );
     for (const follower of this.followers) await follower.heard(tenant, actor, { action, details }, targetIds);
+  }
+
+  private eventOf(organizationId: string, actor: Actor, { action, target, details = {}, before, after }: Happening): AuditEvent {
+    return {
+      organizationId,
+      id: newId(),
+      occurredAt: this.clock.now(),
+      action,
+      actorKind: actor.kind,
+      actorId: actor.id,
+      credentialKind: actor.credential?.kind ?? null,
+      credentialId: actor.credential?.id ?? null,
+      targetKind: target.kind,
+      targetId: target.id,
+      details,
+      before: before ?? null,
+      after: after ?? null,
+      ip: actor.origin?.ip ?? null,
+      userAgent: actor.origin?.userAgent ?? null,
+      requestId: actor.origin?.requestId ?? null,
+    };
   }
 }
 

@@ -1,23 +1,22 @@
 import { Injectable } from '@nestjs/common';
 import { CredentialsInvalid } from '../access/authenticator.js';
 import type { Principal } from '../access/principal.js';
-import { Clock } from '../kernel/clock.js';
 import { Database, type Tenant } from '../kernel/database/database.js';
 import { Conflict } from '../kernel/failure.js';
 import { isUuid } from '../kernel/ids.js';
+import { LastSeen } from '../kernel/last-seen.js';
 import type { Origin } from '../kernel/origin.js';
 import { SubOrganizations } from '../organizations/sub-organizations.service.js';
-import { requireGrantable, requireHeld } from '../tokens/permissions.js';
+import { knownPermissions, patternsOfRole, requireGrantable, requireHeld, type Role } from '../tokens/permissions.js';
 import { TokenEngine } from '../tokens/token-engine.js';
 import type { TokenFilter } from '../tokens/token-filter.js';
 import { TokenRenewal } from '../tokens/token-renewal.js';
 import { TokenVerifier, type LocatedToken } from '../tokens/token-verifier.js';
-import { TokenNotFound } from '../tokens/token.errors.js';
-import type { Caller, MintedToken, Token } from '../tokens/token.js';
+import { GroundsChanged, TokenNotFound } from '../tokens/token.errors.js';
+import type { Caller, MintedToken, MintRequest, Token } from '../tokens/token.js';
 import { IDENTITY_TOKEN_PREFIX, toTokenLife, type AccessTokenSettings, type LoginMethod } from './access-token-settings.js';
 import { AdmissionsService } from './admissions.service.js';
 import { MachineIdentitiesService } from './machine-identities.service.js';
-import { MachineIdentity } from './machine-identity.entity.js';
 import { TokenAuthService, toView } from './token-auth.service.js';
 
 /** What a token of a machine shall be, beside what its settings say. */
@@ -36,11 +35,22 @@ export interface IdentityTokenGrant extends IdentityTokenRequest {
   readonly permissions?: readonly string[];
 }
 
+/** A row of the SQL function `identity_grounds`. */
+interface IdentityGrounds {
+  readonly settings: AccessTokenSettings;
+  /** Null: no access. */
+  readonly role: Role | null;
+  readonly registered: readonly string[];
+  readonly inSubOrganization: boolean;
+}
+
 const MINTED: TokenFilter = { kind: 'machine-identity', clientSecretId: null };
 
 /** Tokens of machine identities: they may do what the machine's role allows at the time of use. */
 @Injectable()
 export class IdentityTokensService {
+  private readonly groundsSeen = new LastSeen<IdentityGrounds>();
+
   constructor(
     private readonly database: Database,
     private readonly identities: MachineIdentitiesService,
@@ -50,41 +60,30 @@ export class IdentityTokensService {
     private readonly engine: TokenEngine,
     private readonly renewal: TokenRenewal,
     private readonly verifier: TokenVerifier,
-    private readonly clock: Clock,
   ) {}
 
   /** Mints one under the identity's Token Auth. The caller must hold whatever the token may do, be it in a sub-organization. */
   mint(caller: Principal, identityId: string, request: IdentityTokenRequest): Promise<MintedToken> {
-    return this.database.inOrganization(caller.organizationId, async (tenant) => {
-      const identity = await this.identities.requireIn(tenant, identityId);
-      const settings = toView(await this.tokenAuth.lockIn(tenant, identityId, 'for_key_share'));
-      await this.identities.requireCovered(tenant, caller, identity);
-      return this.grantIn(tenant, caller, identityId, { ...request, method: 'token-auth', settings });
+    if (request.subOrganization !== undefined) return this.mintElsewhere(caller, identityId, request);
+    const read = (): Promise<IdentityGrounds> => this.database.inOrganization(caller.organizationId, (tenant) => this.groundsIn(tenant, identityId));
+    return this.groundsSeen.use(`${caller.organizationId} ${identityId}`, read, async (grounds) => {
+      const { role, registered, settings, inSubOrganization } = grounds;
+      const { platform } = caller.organization;
+      if (role) requireGrantable(caller, patternsOfRole(role, platform), knownPermissions(registered, platform));
+      const token = toMintRequest(identityId, { ...request, settings }, { home: inSubOrganization ? caller.organizationId : null, where: null });
+      return this.engine.mint(caller, { ...token, grounds: { identity: grounds } });
     });
   }
 
   /** The same for whoever has been found worthy of it, within a transaction of the identity's organization. */
   async grantIn(tenant: Tenant, caller: Caller, identityId: string, grant: IdentityTokenGrant): Promise<MintedToken> {
-    const { name, subOrganization, method, settings, periodSeconds = 0, clientSecretId, permissions } = grant;
+    const { subOrganization, method, permissions } = grant;
     const where = subOrganization === undefined ? null : await this.admissions.resolve(tenant, identityId, subOrganization);
     if (where && method === 'token-auth') requireGrantable(caller, where.patterns, where.known);
-    const { organizationId, manager } = tenant;
-    const home = (await this.subOrganizations.isOne(tenant)) ? organizationId : null;
-    await manager.update(MachineIdentity, { organizationId, id: identityId }, { lastLoginAt: this.clock.now(), lastLoginMethod: method });
+    const home = (await this.subOrganizations.isOne(tenant)) ? tenant.organizationId : null;
     if (permissions) requireHeld(await this.identities.permissionsAt(tenant, identityId, where), permissions);
     const holder = permissions ? { ...caller, permissions: new Set(permissions) } : caller;
-    return this.engine.mintIn(tenant, holder, {
-      kind: 'machine-identity',
-      owner: { identityId },
-      secretPrefix: IDENTITY_TOKEN_PREFIX,
-      name: name ?? null,
-      permissions: permissions ?? 'owner',
-      clientSecretId,
-      subOrganizationId: where?.subOrganizationId ?? null,
-      ownerAddresses: settings.trustedAddresses,
-      ...toTokenLife(settings, periodSeconds),
-      attributes: { ...(home && { subOrganizationId: home }), ...(periodSeconds > 0 && { periodSeconds }) },
-    });
+    return this.engine.mintIn(tenant, holder, toMintRequest(identityId, grant, { home, where: where?.subOrganizationId ?? null }));
   }
 
   /** Minted tokens of the identity, dead ones too, last changed first; and how many there are in all. */
@@ -140,10 +139,45 @@ export class IdentityTokensService {
     await this.engine.revoke(holder, tokenId, { reason: 'revoked-by-holder' });
   }
 
+  private mintElsewhere(caller: Principal, identityId: string, request: IdentityTokenRequest): Promise<MintedToken> {
+    return this.database.inOrganization(caller.organizationId, async (tenant) => {
+      const identity = await this.identities.requireIn(tenant, identityId);
+      const settings = toView(await this.tokenAuth.lockIn(tenant, identityId, 'for_key_share'));
+      await this.identities.requireCovered(tenant, caller, identity);
+      return this.grantIn(tenant, caller, identityId, { ...request, method: 'token-auth', settings });
+    });
+  }
+
+  private async groundsIn(tenant: Tenant, identityId: string): Promise<IdentityGrounds> {
+    await this.identities.requireIn(tenant, identityId);
+    await this.tokenAuth.requireAttached(tenant, identityId);
+    const [row] = await tenant.manager.query<{ grounds: IdentityGrounds | null }[]>('SELECT identity_grounds($1, $2) AS grounds', [tenant.organizationId, identityId]);
+    if (!row?.grounds) throw new GroundsChanged();
+    return row.grounds;
+  }
+
   private async locate(secret: string): Promise<LocatedToken> {
     const found = await this.verifier.locate(secret);
     if (!found) throw new CredentialsInvalid('unknown');
     if (found.kind !== 'machine-identity') throw new Conflict('token', 'other-kind', 'The token is not of a machine identity.');
     return found;
   }
+}
+
+type IdentityMint = Pick<IdentityTokenGrant, 'name' | 'settings' | 'periodSeconds' | 'clientSecretId' | 'permissions'>;
+
+/** `home`: the sub-organization that the identity is of; `where`: the one that the token shall act in. */
+function toMintRequest(identityId: string, { name, settings, periodSeconds = 0, clientSecretId, permissions }: IdentityMint, { home, where }: { home: string | null; where: string | null }): MintRequest {
+  return {
+    kind: 'machine-identity',
+    owner: { identityId },
+    secretPrefix: IDENTITY_TOKEN_PREFIX,
+    name: name ?? null,
+    permissions: permissions ?? 'owner',
+    clientSecretId,
+    subOrganizationId: where,
+    ownerAddresses: settings.trustedAddresses,
+    ...toTokenLife(settings, periodSeconds),
+    attributes: { ...(home && { subOrganizationId: home }), ...(periodSeconds > 0 && { periodSeconds }) },
+  };
 }

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { requireUser, type Principal } from '../access/principal.js';
 import { Database, type Tenant } from '../kernel/database/database.js';
 import type { Instant } from '../kernel/instant.js';
+import { LastSeen } from '../kernel/last-seen.js';
 import type { Cursor } from '../kernel/page.js';
 import { ProjectsService } from '../projects/projects.service.js';
 import type { TokenListing } from '../tokens/api-token.repository.js';
@@ -55,6 +56,8 @@ const PRESENT: TokenFilter = { ...ALL, revoked: false };
 /** Tokens of an organization: personal ones of its members, and its own, which outlive whoever asked for them. */
 @Injectable()
 export class OrganizationTokens {
+  private readonly ownRolesSeen = new LastSeen<RoleView>();
+
   constructor(
     private readonly database: Database,
     private readonly tokens: TokenEngine,
@@ -67,16 +70,21 @@ export class OrganizationTokens {
   async mint(principal: Principal, request: OrganizationTokenRequest): Promise<MintedToken> {
     const user = requireUser(principal);
     const projects = request.projects === 'all' ? 'all' : distinct(await this.projects.getEach(principal, request.projects));
+    const token: Omit<MintRequest, 'permissions'> = {
+      kind: 'organization',
+      owner: request.personal ? { userId: user.id } : { organization: true },
+      secretPrefix: request.secretPrefix,
+      name: request.name,
+      ...lifeOf(request),
+      projects,
+    };
+    if (request.builtInRole === null && request.roleId === null) {
+      const ownRole = (): Promise<RoleView> => this.memberships.ownRole(principal);
+      return this.ownRolesSeen.use(`${principal.organizationId} ${user.id}`, ownRole, ({ id }) =>
+        this.tokens.mint(principal, { ...token, permissions: 'owner', roleId: id, grounds: { roleOf: user.id } }));
+    }
     return this.database.inOrganization(principal.organizationId, async (tenant) =>
-      this.tokens.mintIn(tenant, principal, {
-        kind: 'organization',
-        owner: request.personal ? { userId: user.id } : { organization: true },
-        secretPrefix: request.secretPrefix,
-        name: request.name,
-        ...lifeOf(request),
-        projects,
-        ...(await this.boundsFor(tenant, principal, user.id, request)),
-      }));
+      this.tokens.mintIn(tenant, principal, { ...token, ...(await this.boundsFor(tenant, principal, request)) }));
   }
 
   /** Newest first. */
@@ -97,15 +105,11 @@ export class OrganizationTokens {
   }
 
   /** A token has one role; where two are named, it keeps of the built-in one what that one allows. */
-  private async boundsFor(
-    tenant: Tenant,
-    principal: Principal,
-    userId: string,
-    { builtInRole, roleId }: OrganizationTokenRequest,
-  ): Promise<Pick<MintRequest, 'permissions' | 'roleId' | 'attributes'>> {
+  private async boundsFor(tenant: Tenant, principal: Principal, { builtInRole, roleId }: OrganizationTokenRequest): Promise<Pick<MintRequest, 'permissions' | 'roleId' | 'attributes'>> {
     const builtIn = builtInRole === null ? null : await this.grantable(tenant, principal, builtInRole);
     const named = roleId === null ? null : await this.grantable(tenant, principal, roleId);
-    const role = named ?? builtIn ?? (await this.memberships.roleOf(tenant, userId));
+    const role = named ?? builtIn;
+    if (!role) throw new Error('a token was to be minted that no role bounds');
     if (!named || !builtIn) return { permissions: 'owner', roleId: role.id };
     const permissions = await this.roles.permissionsOf(tenant, builtIn.id, principal.organization.platform);
     return { permissions: [...permissions], roleId: role.id, attributes: { builtInRole: builtIn.key } };

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { In, IsNull } from 'typeorm';
+import { IsNull } from 'typeorm';
 import { AuditLog, difference } from '../audit/audit-log.js';
 import { Clock } from '../kernel/clock.js';
 import { isUniqueViolation } from '../kernel/database/database-failure.js';
@@ -88,23 +88,6 @@ export class EnvironmentsService {
       const rows = await query.orderBy('environment.createdAt').addOrderBy('environment.id').limit(limit + 1).getMany();
       return toPage(rows.map(toView), limit);
     });
-  }
-
-  /**
-   * The environment's id in each of the projects; it stays there until the transaction ends. Throws `NotFound` where
-   * one of them lacks it.
-   */
-  async idsIn({ organizationId, manager }: Tenant, projectIds: readonly string[], key: string): Promise<ReadonlyMap<string, string>> {
-    const where = { organizationId, projectId: In([...projectIds]), key, deletedAt: IsNull() };
-    const found = await manager.find(Environment, { where, order: { id: 'ASC' }, lock: { mode: 'for_key_share' } });
-    if (found.length < projectIds.length) throw new NotFound('environment', key);
-    return new Map(found.map(({ projectId, id }) => [projectId, id]));
-  }
-
-  /** Until the transaction ends some project of the organization has such an environment. Throws `NotFound` where none has. */
-  async requireIn({ organizationId, manager }: Tenant, key: string): Promise<void> {
-    const [found] = await manager.find(Environment, { where: { organizationId, key, deletedAt: IsNull() }, take: 1, lock: { mode: 'for_key_share' } });
-    if (!found) throw new NotFound('environment', key);
   }
 
   private async changing<T>(caller: Caller, projectKey: string, work: (tenant: Tenant, project: ProjectView) => Promise<T>): Promise<T> {

@@ -1,17 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import { onceKnown, oneByOne } from '../kernel/at-once.js';
-import { Database, type Tenant } from '../kernel/database/database.js';
 import { Conflict } from '../kernel/failure.js';
 import type { Instant } from '../kernel/instant.js';
+import { LastSeen } from '../kernel/last-seen.js';
 import type { Cursor } from '../kernel/page.js';
 import type { Permission } from '../tokens/permissions.js';
 import { TokenEngine } from '../tokens/token-engine.js';
 import type { TokenFilter } from '../tokens/token-filter.js';
 import { TokenVerifier } from '../tokens/token-verifier.js';
 import { TokenNotFound } from '../tokens/token.errors.js';
-import type { Caller, MintedToken, MintRequest, ProjectRef, Token } from '../tokens/token.js';
+import type { Caller, MintedToken, ProjectRef, Token } from '../tokens/token.js';
 import type { VerifiedToken } from '../tokens/verdict.js';
-import { EnvironmentsService } from './environments.service.js';
+import { ProjectsService } from './projects.service.js';
 
 const PAGE = 1_000;
 /** Expired ones are still there to be seen and prolonged. */
@@ -41,21 +41,25 @@ export class TokenOfOtherProjects extends Conflict {
 /** Tokens of a project, of several, or of all, each in one environment. They have no person and outlive their creator. */
 @Injectable()
 export class ProjectTokens {
+  private readonly projectsSeen = new LastSeen<ProjectRef>();
+
   constructor(
-    private readonly database: Database,
-    private readonly environments: EnvironmentsService,
+    private readonly projects: ProjectsService,
     private readonly engine: TokenEngine,
     private readonly verifier: TokenVerifier,
   ) {}
 
   /** Owned by its one project, or by the organization where it is of several or all. Throws `NotFound` where the environment is missing. */
   mint(caller: Caller, { projects, ...token }: NewProjectToken): Promise<MintedToken> {
-    return this.database.inOrganization(caller.organizationId, async (tenant) => {
-      const links = await this.linksIn(tenant, projects, token.environment);
-      const [only, ...others] = projects === 'all' ? [] : projects;
-      const owner = only && others.length === 0 ? { projectId: only.id } : ({ organization: true } as const);
-      return this.engine.mintIn(tenant, caller, { ...token, kind: 'project', owner, projects: links });
-    });
+    const [only, ...others] = projects === 'all' ? [] : projects;
+    const owner = only && others.length === 0 ? { projectId: only.id } : ({ organization: true } as const);
+    return this.engine.mint(caller, { ...token, kind: 'project', owner, projects });
+  }
+
+  /** The same for the project of this key. Throws `NotFound` where the caller has none such. */
+  mintFor(caller: Caller, key: string, toToken: (project: ProjectRef) => NewProjectToken): Promise<MintedToken> {
+    const whose = `${caller.organizationId} ${caller.projects === 'all' ? 'all' : (caller.tokenId ?? '')} ${key}`;
+    return this.projectsSeen.use(whose, () => this.projects.getByKey(caller, key), (project) => this.mint(caller, toToken(project)));
   }
 
   /** All of them, those that have expired too, oldest first: of this project, or of this name, or every one. */
@@ -108,14 +112,5 @@ export class ProjectTokens {
     const located = await this.verifier.locate(reference.secret);
     if (located?.organizationId !== caller.organizationId) throw new TokenNotFound('');
     return this.engine.find(caller, located.tokenId, PRESENT);
-  }
-
-  private async linksIn(tenant: Tenant, projects: NewProjectToken['projects'], environment: string): Promise<NonNullable<MintRequest['projects']>> {
-    if (projects === 'all') {
-      await this.environments.requireIn(tenant, environment);
-      return 'all';
-    }
-    const environmentIds = await this.environments.idsIn(tenant, projects.map(({ id }) => id), environment);
-    return projects.map(({ id, key }) => ({ id, key, environmentId: environmentIds.get(id) }));
   }
 }

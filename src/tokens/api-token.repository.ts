@@ -4,10 +4,10 @@ import type { Tenant } from '../kernel/database/database.js';
 import { isUuid } from '../kernel/ids.js';
 import type { Instant } from '../kernel/instant.js';
 import type { Cursor } from '../kernel/page.js';
-import { ApiToken, TokenProject, TokenSecret } from './api-token.entity.js';
+import { ApiToken, TokenSecret } from './api-token.entity.js';
 import type { SecretHash } from './token-secret.js';
 import { addPlace, blockReasonAt, containing, exposedAt, LINKS, OF_TOKEN, toConditions, WITHIN_TENANT, type Conditions, type TokenFilter } from './token-filter.js';
-import type { BlockReason, MintRequest, PendingRotation, ProjectScope, Token, TokenChange, TokenKind, TokenMetadata } from './token.js';
+import type { BlockReason, PendingRotation, ProjectScope, Token, TokenChange, TokenKind, TokenMetadata } from './token.js';
 import { orderBy, placeOf, SORT_KEYS, type TokenPlace, type TokenSort } from './token-sort.js';
 
 export const TOKEN_ORDERS = {
@@ -45,54 +45,6 @@ const ID = /^[0-9A-Za-z-]{1,36}$/;
 /** Questions about tokens; every one names its tenant first. */
 @Injectable()
 export class ApiTokenRepository {
-  async insert(tenant: Tenant, token: Token, request: MintRequest, secret: SecretHash): Promise<void> {
-    const { organizationId, manager } = tenant;
-    const owner = request.owner;
-    await manager.insert(ApiToken, {
-      organizationId,
-      id: token.id,
-      shortId: token.shortId,
-      number: token.number,
-      kind: token.kind,
-      name: token.name,
-      description: token.description,
-      userId: 'userId' in owner ? owner.userId : null,
-      projectId: 'projectId' in owner ? owner.projectId : null,
-      identityId: 'identityId' in owner ? owner.identityId : null,
-      parentId: token.parentId,
-      clientSecretId: token.clientSecretId,
-      subOrganizationId: token.subOrganizationId,
-      permissions: token.permissions === null ? null : [...token.permissions],
-      roleId: token.roleId,
-      allProjects: request.projects === undefined || request.projects === 'all',
-      environment: token.environment,
-      hint: token.hint,
-      allowedAddresses: token.allowedAddresses === null ? null : [...token.allowedAddresses],
-      ttlSeconds: toBigint(token.ttlSeconds),
-      maxTtlSeconds: toBigint(token.maxTtlSeconds),
-      expiresAt: token.expiresAt,
-      usesLimit: toBigint(token.usesLimit),
-      useCount: '0',
-      createdAt: token.createdAt,
-      createdBy: token.createdBy,
-      updatedAt: token.updatedAt,
-      attributes: token.attributes,
-      metadata: token.metadata,
-    });
-    await manager.insert(TokenSecret, {
-      organizationId,
-      tokenId: token.id,
-      secretHash: secret.hash,
-      pepperId: secret.pepperId,
-      createdAt: token.createdAt,
-      hint: token.hint,
-    });
-    if (request.projects !== undefined && request.projects !== 'all' && request.projects.length > 0) {
-      const links = request.projects.map(({ id, environmentId = null }) => ({ organizationId, tokenId: token.id, projectId: id, environmentId }));
-      await manager.insert(TokenProject, links);
-    }
-  }
-
   /** By id or short id, among what a caller of this project scope may see and the filter lets through; null for everything else. */
   async find(tenant: Tenant, scope: ProjectScope, id: string, filter: TokenFilter, now: Instant): Promise<Token | null> {
     if (!ID.test(id)) return null;
@@ -173,15 +125,6 @@ export class ApiTokenRepository {
       .setParameter('newExpiry', expiresAt?.toPostgres() ?? null)
       .setParameter('rotationDays', days ?? null)
       .execute();
-  }
-
-  /** Those of the projects that are there, and will be until the transaction ends. */
-  async holdProjects({ organizationId, manager }: Tenant, ids: readonly string[]): Promise<ReadonlySet<string>> {
-    const rows = await manager.query<{ id: string }[]>(
-      'SELECT id FROM projects WHERE organization_id = $1 AND id = ANY ($2::uuid[]) AND deleted_at IS NULL ORDER BY id FOR KEY SHARE',
-      [organizationId, ids],
-    );
-    return new Set(rows.map(({ id }) => id));
   }
 
   /** The number that follows the person's highest, theirs until the transaction ends: meanwhile nobody else draws one for this person. */
@@ -278,10 +221,6 @@ const LIFE_UP_TO_NEW_EXPIRY = `CASE WHEN ttl_seconds IS NULL THEN max_ttl_second
 
 function toIds(scope: ProjectScope): readonly string[] | null {
   return scope === 'all' ? null : scope.map(({ id }) => id);
-}
-
-function toBigint(value: number | null): string | null {
-  return value === null ? null : String(value);
 }
 
 function toToken(row: Record<string, unknown>): Token {

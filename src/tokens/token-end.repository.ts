@@ -89,15 +89,6 @@ export class TokenEndRepository {
     );
   }
 
-  /** Makes whoever would end this token wait until the transaction ends; false where it has ended. */
-  async holdAlive({ organizationId, manager }: Tenant, id: string): Promise<boolean> {
-    const [row] = await manager.query<{ revoked_at: Instant | null }[]>(
-      'SELECT revoked_at FROM api_tokens WHERE organization_id = $1 AND id = $2 FOR SHARE',
-      [organizationId, id],
-    );
-    return row !== undefined && row.revoked_at === null;
-  }
-
   /** What a verdict would go by if these were presented, each by its newest secret; nothing of one that has no secret. */
   async factsOf({ organizationId, manager }: Tenant, ids: readonly string[]): Promise<readonly TokenFacts[]> {
     const secrets = await manager.query<{ secret_hash: Buffer }[]>(

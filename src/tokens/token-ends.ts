@@ -51,11 +51,6 @@ export class TokenEnds {
     return { at, named: own, descendants: taken };
   }
 
-  /** Keeps the token from ending until the transaction ends; false where it has ended. */
-  holdAlive(tenant: Tenant, id: string): Promise<boolean> {
-    return this.tokens.holdAlive(tenant, id);
-  }
-
   /**
    * Forgets tokens of the tenant that ended before an instant, revoked or expired, at most `limit` of them; tells how
    * many. The record of what happened to them stays.

@@ -3,20 +3,18 @@ import type { Actor } from '../audit/actor.js';
 import { AuditLog, difference } from '../audit/audit-log.js';
 import { Clock } from '../kernel/clock.js';
 import { Database, type Tenant } from '../kernel/database/database.js';
-import { NotFound } from '../kernel/failure.js';
-import { newId } from '../kernel/ids.js';
-import { Instant } from '../kernel/instant.js';
+import type { Instant } from '../kernel/instant.js';
 import { ApiTokenRepository, type TokenListing } from './api-token.repository.js';
-import { boundedEnd, violations, type Policy } from './policy.js';
-import { requireCovering, requireHeld } from './permissions.js';
+import { requireCovering } from './permissions.js';
+import { violations } from './policy.js';
 import { TokenEndRepository } from './token-end.repository.js';
 import { TokenEnds, type EndOptions } from './token-ends.js';
-import { BeyondProjects, LifeNotOwn, ParentEnded, PolicyViolated, TokenNotFound } from './token.errors.js';
+import { LifeNotOwn, PolicyViolated, TokenNotFound } from './token.errors.js';
 import type { TokenFilter } from './token-filter.js';
+import { TokenMinter } from './token-minter.js';
 import { TokenPolicies } from './token-policies.js';
-import { drawSecret, hintOf, SecretHasher } from './token-secret.js';
 import { stateOf } from './token-state.js';
-import type { Caller, MintedToken, MintRequest, PolicyRule, ProjectRef, Token, TokenChange } from './token.js';
+import type { Caller, MintedToken, MintRequest, PolicyRule, Token, TokenChange } from './token.js';
 import { ceilingOf } from './verdict.js';
 
 export interface RevokeOptions {
@@ -34,8 +32,8 @@ export class TokenEngine {
     private readonly policies: TokenPolicies,
     private readonly ends: TokenEnds,
     private readonly ceilings: TokenEndRepository,
+    private readonly minter: TokenMinter,
     private readonly audit: AuditLog,
-    private readonly hasher: SecretHasher,
     private readonly clock: Clock,
   ) {}
 
@@ -44,77 +42,12 @@ export class TokenEngine {
    * in projects; nor any policy that binds the organization (`PolicyViolated`). Its secret is in the answer and nowhere else.
    */
   mint(caller: Caller, request: MintRequest): Promise<MintedToken> {
-    return this.database.inOrganization(caller.organizationId, (tenant) => this.mintIn(tenant, caller, request));
+    return this.minter.mint(caller, request);
   }
 
   /** The same within a transaction of the caller's organization that has begun. */
-  async mintIn(tenant: Tenant, caller: Caller, request: MintRequest): Promise<MintedToken> {
-    const bounded = { ...request, projects: projectsWithin(caller, request.projects) };
-    if (bounded.subOrganizationId && bounded.projects !== 'all') throw new BeyondProjects();
-    if (bounded.projects !== 'all') await this.holdProjects(tenant, bounded.projects);
-    const permissions = permissionsWithin(caller, request.permissions);
-    const parentId = caller.tokenKeptIn === undefined || caller.tokenKeptIn === tenant.organizationId ? caller.tokenId : null;
-    if (parentId !== null && !(await this.ends.holdAlive(tenant, parentId))) throw new ParentEnded();
-    const secret = drawSecret(request.secretPrefix);
-    const now = this.clock.now();
-    const policies = await this.policies.bindingIn(tenant, request.subOrganizationId ?? null);
-    const { owner } = request;
-    const userId = 'userId' in owner ? owner.userId : null;
-    const token: Token = {
-      organizationId: tenant.organizationId,
-      id: newId(),
-      shortId: request.shortId ?? null,
-      number: request.number ?? null,
-      kind: request.kind,
-      name: request.name ?? null,
-      description: request.description ?? null,
-      ownerId: userId ?? ('projectId' in owner ? owner.projectId : 'identityId' in owner ? owner.identityId : tenant.organizationId),
-      userId,
-      parentId,
-      clientSecretId: request.clientSecretId ?? null,
-      subOrganizationId: request.subOrganizationId ?? null,
-      projects: bounded.projects === 'all' ? ['*'] : bounded.projects.map(({ key }) => key).sort(),
-      environment: request.environment ?? null,
-      permissions,
-      roleId: request.roleId ?? null,
-      hint: hintOf(secret, request.secretPrefix),
-      allowedAddresses: request.allowedAddresses ?? null,
-      ttlSeconds: request.ttlSeconds ?? null,
-      maxTtlSeconds: request.maxTtlSeconds ?? null,
-      expiresAt: endOfLife(request, policies, now),
-      usesLimit: request.usesLimit ?? null,
-      useCount: 0,
-      lastUsedAt: null,
-      lastUsedIp: null,
-      lastUsedUserAgent: null,
-      renewedAt: null,
-      createdAt: now,
-      createdBy: caller.actor.id ?? tenant.organizationId,
-      updatedAt: now,
-      revokedAt: null,
-      revokedBy: null,
-      revocationReason: null,
-      exposed: false,
-      exposedAt: null,
-      revokedWith: null,
-      metadata: {},
-      attributes: request.attributes ?? {},
-      pendingRotation: null,
-      blockReason: null,
-      rotatedAt: null,
-      rotationIntervalDays: null,
-      rotationDueAt: null,
-      reuseDetectedAt: null,
-    };
-    requireAllowed(policies, token, request.ownerAddresses ?? null);
-    await this.policies.requireRoomIn(tenant, policies, now);
-    await this.tokens.insert(tenant, token, bounded, this.hasher.hash(secret));
-    await this.audit.append(tenant, caller.actor, {
-      action: 'token.minted',
-      target: { kind: 'token', id: token.id },
-      details: describe(token),
-    });
-    return { token, secret };
+  mintIn(tenant: Tenant, caller: Caller, request: MintRequest): Promise<MintedToken> {
+    return this.minter.mintIn(tenant, caller, request);
   }
 
   /**
@@ -190,13 +123,6 @@ export class TokenEngine {
     if (prolongs && stateOf(token, now) === 'expired') await this.policies.requireRoomIn(tenant, policies, now);
   }
 
-  /** The projects stay until the transaction ends. Throws `NotFound` for the first that is gone. */
-  private async holdProjects(tenant: Tenant, projects: readonly ProjectRef[]): Promise<void> {
-    const held = await this.tokens.holdProjects(tenant, projects.map(({ id }) => id));
-    const gone = projects.find(({ id }) => !held.has(id));
-    if (gone) throw new NotFound('project', gone.key);
-  }
-
   private async findIn(tenant: Tenant, caller: Caller, tokenId: string, within: TokenFilter): Promise<Token> {
     const token = await this.tokens.find(tenant, caller.projects, tokenId, within, this.clock.now());
     if (!token) throw new TokenNotFound(tokenId);
@@ -207,40 +133,7 @@ export class TokenEngine {
 const LIFE_RULES: readonly string[] = ['expiry-required', 'lifetime-too-long'] satisfies PolicyRule[];
 const CONTENT_RULES: readonly string[] = ['permissions-not-allowed'] satisfies PolicyRule[];
 
-/** The first end that is set to a token's life, or the latest that the policies allow; null for one without. */
-function endOfLife({ kind, expiresAt = null, ttlSeconds = null, maxTtlSeconds = null }: MintRequest, policies: readonly Policy[], now: Instant): Instant | null {
-  const end = Instant.earliest(expiresAt, ttlSeconds === null ? null : now.plusSeconds(ttlSeconds), maxTtlSeconds === null ? null : now.plusSeconds(maxTtlSeconds));
-  return boundedEnd(policies, kind, { asked: expiresAt, end, now });
-}
-
-function requireAllowed(policies: readonly Policy[], token: Token, ownerAddresses: readonly string[] | null): void {
-  const faults = violations(policies, { ...token, addressLists: [token.allowedAddresses, ownerAddresses] });
-  if (faults.length > 0) throw new PolicyViolated(faults);
-}
-
 /** Null never comes. */
 function isLater(instant: Instant | null, than: Instant | null): boolean {
   return than !== null && (instant === null || than.isBefore(instant));
-}
-
-/** Whoever is limited to projects hands on that limit, or a narrower one. */
-function projectsWithin(caller: Caller, requested: MintRequest['projects'] = 'all'): NonNullable<MintRequest['projects']> {
-  if (caller.projects === 'all') return requested;
-  if (requested === 'all') return caller.projects;
-  const own = new Set(caller.projects.map(({ id }) => id));
-  if (requested.some(({ id }) => !own.has(id))) throw new BeyondProjects();
-  return requested;
-}
-
-/** A caller with fewer permissions than its owner hands on no more than its own. */
-function permissionsWithin(caller: Caller, requested: MintRequest['permissions']): readonly string[] | null {
-  if (requested === 'owner') return caller.narrowed ? [...caller.permissions].sort() : null;
-  requireHeld(caller.permissions, requested);
-  return [...new Set(requested)].sort();
-}
-
-function describe(token: Token): Record<string, unknown> {
-  const { kind, name, ownerId, projects, environment, permissions, hint, expiresAt, usesLimit, clientSecretId, subOrganizationId } = token;
-  const origin = { ...(clientSecretId && { clientSecretId }), ...(subOrganizationId && { subOrganizationId }) };
-  return { kind, name, ownerId, projects, environment, permissions, hint, expiresAt, usesLimit, ...origin };
 }

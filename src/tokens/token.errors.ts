@@ -1,4 +1,4 @@
-import { Conflict, DomainError, NotFound } from '../kernel/failure.js';
+import { Conflict, DomainError, NotFound, Unavailable } from '../kernel/failure.js';
 import type { PolicyViolation } from './policy.js';
 import type { InactiveReason } from './verdict.js';
 
@@ -84,6 +84,13 @@ export class TokenDescriptionTaken extends Conflict {
 export class ParentEnded extends DomainError<'credentials-invalid'> {
   constructor() {
     super('credentials-invalid', 'The credential is not valid any more: it was revoked meanwhile.', { reason: 'revoked' });
+  }
+}
+
+/** What a token was decided by changed while it was minted; nothing was written. */
+export class GroundsChanged extends Unavailable {
+  constructor() {
+    super('What the token depends on changed meanwhile.');
   }
 }
 

@@ -124,7 +124,8 @@ export interface MintRequest {
   readonly subOrganizationId?: string | null;
   /** Bounds it by a role as the role is at the time of use. */
   readonly roleId?: string | null;
-  readonly projects?: readonly (ProjectRef & { readonly environmentId?: string })[] | 'all';
+  readonly projects?: ProjectScope;
+  /** Key of an environment that each of the projects has; of all projects, at least one. */
   readonly environment?: string | null;
   readonly allowedAddresses?: readonly string[] | null;
   /** Addresses that bound it beside its own, by what its owner is set to. */
@@ -137,7 +138,15 @@ export interface MintRequest {
   readonly expiresAt?: Instant | null;
   readonly usesLimit?: number | null;
   readonly attributes?: Readonly<Record<string, unknown>>;
+  /** What else it was decided by. */
+  readonly grounds?: MintGrounds;
 }
+
+/**
+ * What must still be so when a token is written (`GroundsChanged`): that this person has the token's role, or what the SQL
+ * function `identity_grounds` says of the machine.
+ */
+export type MintGrounds = { readonly roleOf: string } | { readonly identity: object };
 
 /** What to change of a token; what is left out stays. */
 export interface TokenChange {

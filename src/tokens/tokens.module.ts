@@ -16,6 +16,8 @@ import { TokenEndRepository } from './token-end.repository.js';
 import { TokenEnds } from './token-ends.js';
 import { TokenEngine } from './token-engine.js';
 import { TokenExposure } from './token-exposure.js';
+import { TokenMintRepository } from './token-mint.repository.js';
+import { TokenMinter } from './token-minter.js';
 import { TokenPolicies } from './token-policies.js';
 import { TokenInventory } from './token-inventory.js';
 import { TokenNarrowing } from './token-narrowing.js';
@@ -44,6 +46,8 @@ import { TokenVerifier } from './token-verifier.js';
     TokenInventory,
     TokenNarrowing,
     TokenExposure,
+    TokenMintRepository,
+    TokenMinter,
     TokenPolicies,
     TokenRenewal,
     TokenRestoration,

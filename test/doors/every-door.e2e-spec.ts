@@ -143,14 +143,15 @@ describe.each(DOORS_UNDER_TEST)('at the $name door', (door) => {
     const path = await door.creationPath(tenant);
     const before = await tokensStored();
     const audit = (await theApp()).app.get(AuditLog);
-    const append = audit.append.bind(audit);
-    audit.append = () => Promise.reject(new Error('the audit log is full'));
+    const recordOf = audit.recordOf.bind(audit);
+    // The database refuses an event that tells of nothing.
+    audit.recordOf = (...of) => Object.assign(recordOf(...of), { action: null });
     try {
       const { status, text } = await call('POST', path, { as: tenant.admin.session, body: door.body() });
       expect(status).toBe(500);
-      expect(text).not.toContain('audit log is full');
+      expect(text).not.toContain('audit_events');
     } finally {
-      audit.append = append;
+      audit.recordOf = recordOf;
     }
     expect(await tokensStored()).toBe(before);
   });

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { ClientBase } from 'pg';
+import type { ClientBase, Pool } from 'pg';
 import { DataSource, type EntityManager } from 'typeorm';
 import { Replicas } from './replicas.js';
 
@@ -131,6 +131,15 @@ export class Database {
   /** For the installation's own tables and for functions that find their tenant themselves; sees no tenant's rows. */
   async query<Row>(sql: string, parameters: readonly unknown[] = []): Promise<Row[]> {
     return this.shared.query<Row[]>(sql, [...parameters]);
+  }
+
+  /**
+   * One statement that is a transaction by itself, and binds itself to whichever organizations it is about; never a part of
+   * `together`. One round trip, and planned once on each connection, under the name.
+   */
+  async statement<Row extends object>(name: string, sql: string, parameters: readonly unknown[]): Promise<Row[]> {
+    const { master } = this.dataSource.driver as unknown as { master: Pool };
+    return (await master.query<Row>({ ...(this.keepsSessions && { name }), text: sql, values: [...parameters] })).rows;
   }
 
   get shared(): EntityManager {

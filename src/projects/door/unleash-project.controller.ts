@@ -33,8 +33,7 @@ export class UnleashProjectController {
     @Body() body: UnleashCreateProjectToken,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<UnleashCreatedToken> {
-    const project = await this.projects.getByKey(principal, projectId);
-    const minted = await this.tokens.mint(principal, toNewToken([project], body));
+    const minted = await this.tokens.mintFor(principal, projectId, (project) => toNewToken([project], body));
     reply.header('location', LOCATION.value);
     return toCreatedToken(minted);
   }
