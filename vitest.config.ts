@@ -9,6 +9,8 @@ function testFiles(): string[] {
   }
   // What is read from a replica: `npm run test:replica`.
   if (process.env['TEST_REPLICA']) return ['test/replica/*.replica-spec.ts'];
+  // Behind nginx and Caddy: `npm run test:forward-auth`.
+  if (process.env['TEST_FORWARD_AUTH']) return ['test/forward-auth/*.gate-spec.ts'];
   // What only a server can show (several replicas, real concurrency) runs where there is one.
   return ['src/**/*.spec.ts', 'test/**/*.e2e-spec.ts', ...(process.env['TEST_DATABASE_URL'] ? ['test/postgres/*.pg-spec.ts'] : [])];
 }

@@ -1,11 +1,6 @@
-import { spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { asOwner } from './database.js';
 import { aFreePort } from './free-port.js';
+import { startProgram } from './program.js';
 
 /** The login that docs/scaling.md shows how to make. */
 const LOGIN = 'gatehouse_test_service';
@@ -22,11 +17,8 @@ export interface PgBouncer {
 export async function startPgBouncer(server: string): Promise<PgBouncer> {
   await makeLogin(server);
   const { hostname, port: serverPort } = new URL(server);
-  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-pgbouncer-'));
   const port = await aFreePort();
-  writeFileSync(
-    join(folder, 'pgbouncer.ini'),
-    `[databases]
+  const configuration = `[databases]
 * = host=${hostname} port=${serverPort || '5432'} user=${LOGIN}
 [pgbouncer]
 listen_addr = 127.0.0.1
@@ -36,31 +28,17 @@ auth_type = any
 pool_mode = transaction
 default_pool_size = ${SERVER_SESSIONS}
 max_client_conn = 500
-`,
-  );
-  chmodSync(folder, 0o755);
+`;
   // It refuses to run as root.
   const asUser = process.getuid?.() === 0 ? ['-u', 'postgres'] : [];
-  const child = spawn('pgbouncer', [...asUser, join(folder, 'pgbouncer.ini')], { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin` } });
-  let said = '';
-  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
-  const ended = new Promise<string>((resolve) => {
-    child.once('error', ({ message }) => resolve(message));
-    child.once('exit', (code) => resolve(`it ended with ${code}: ${said}`));
-  });
-  const fault = await Promise.race([ended, answers(port).then(() => null)]);
-  if (fault !== null) throw new Error(`PgBouncer does not run: ${fault}`);
+  const program = await startProgram('pgbouncer', port, configuration, (file) => [...asUser, file]);
   return {
     urlOf(databaseUrl) {
       const url = new URL(databaseUrl);
       url.host = `127.0.0.1:${port}`;
       return url.href;
     },
-    async stop() {
-      child.kill('SIGKILL');
-      await ended;
-      rmSync(folder, { recursive: true });
-    },
+    stop: () => program.stop('SIGKILL'),
   };
 }
 
@@ -78,16 +56,4 @@ async function makeLogin(server: string): Promise<void> {
       END IF;
     END $$`),
   );
-}
-
-async function answers(port: number): Promise<void> {
-  for (;;) {
-    const isOpen = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, '127.0.0.1');
-      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-      socket.once('connect', () => socket.destroy());
-    });
-    if (isOpen) return;
-    await pause(20);
-  }
 }
