@@ -1,7 +1,7 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createApplication } from '../../src/application.js';
 import { openServer } from '../../src/kernel/database/open-database.js';
-import { PUBLIC_URL } from './app.js';
+import { PUBLIC_URL, SECRET_KEY } from './app.js';
 import { SettableClock } from './settable-clock.js';
 import { TcpProxy } from './tcp-proxy.js';
 
@@ -22,7 +22,7 @@ export async function aProxiedNode(databaseUrl: string): Promise<ProxiedNode> {
   const clock = new SettableClock();
   const app = await createApplication({
     config: { logLevel: 'silent', publicUrl: PUBLIC_URL, trustedProxies: [] },
-    secretKeys: ['a-key-0123456789-abcdefghijklmnopqrstuvwxyz'],
+    secretKeys: [SECRET_KEY],
     database: { ...database, connectListener: listening.connectListener },
     clock,
     background: false,
