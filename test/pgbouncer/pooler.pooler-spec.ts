@@ -101,7 +101,7 @@ describe('a login of the pooler', () => {
     ['', /is no member of gatehouse_app, has no idle_in_transaction_session_timeout, has no lock_timeout, has no statement_timeout/],
     ['GRANT gatehouse_app TO $;', /" of DATABASE_POOLER_URL has no idle_in_transaction_session_timeout/],
     [TIMEOUTS, /is no member of gatehouse_app: docs\/scaling\.md/],
-    [`ALTER ROLE $ SUPERUSER; ${TIMEOUTS}`, /would not keep tenants apart[\s\S]*whom row-level security does not bind/],
+    [`ALTER ROLE $ SUPERUSER; ${TIMEOUTS}`, /not fit for tenants[\s\S]*whom row-level security does not bind/],
   ])('that brings less than the service needs is refused at the start (%j)', async (statements, fault) => {
     const name = await login(statements);
     try {
