@@ -35,7 +35,10 @@ export class TokenSecretsRepository {
     return cancelled?.hint ?? null;
   }
 
-  /** Puts a waiting secret in force and lets the others end after its overlap. False where it does not wait (any more). */
+  /**
+   * Puts a waiting secret in force and lets the others end after its overlap; those that have ended by themselves were
+   * not replaced. False where it does not wait (any more).
+   */
   async activate({ organizationId, manager }: Tenant, tokenId: string, hash: Buffer, at: Instant): Promise<boolean> {
     const [activated] = await manager.query<[object[], number]>(
       'UPDATE token_secrets SET pending = false WHERE organization_id = $1 AND token_id = $2 AND secret_hash = $3 AND pending RETURNING token_id',
@@ -46,7 +49,7 @@ export class TokenSecretsRepository {
       `UPDATE token_secrets s SET replaced_at = coalesce(s.replaced_at, $4::timestamptz),
               expires_at = least(s.expires_at, $4::timestamptz + make_interval(secs => n.overlap_seconds))
          FROM token_secrets n
-        WHERE s.organization_id = $1 AND s.token_id = $2 AND s.secret_hash <> $3
+        WHERE s.organization_id = $1 AND s.token_id = $2 AND s.secret_hash <> $3 AND (s.expires_at IS NULL OR s.expires_at > $4)
           AND n.organization_id = $1 AND n.token_id = $2 AND n.secret_hash = $3`,
       [organizationId, tokenId, hash, at.toPostgres()],
     );

@@ -291,6 +291,23 @@ describe('a replaced secret that is presented after its overlap', () => {
     expect(await actionsOf(id)).not.toContain('token.reuse-detected');
   });
 
+  it('raises none where it had ended by itself before there was a new one to replace it', async () => {
+    const { secret: first } = await mint(theDoor('Infisical'), tenant, { ttlSeconds: 60 });
+    const id = await idOf(first);
+    clock.set(clock.now());
+    await sql(tenant, 'UPDATE api_tokens SET max_ttl_seconds = 600 WHERE id = $1', [id]);
+    clock.advance(30);
+    const renewed = await call('POST', '/api/v1/auth/token/renew', { body: { accessToken: first } });
+    expect(renewed.status).toBe(200);
+    clock.advance(30);
+    expect(await use(first)).toBe(401);
+    const { secret: current } = (await rotate(id, { overlap_seconds: 0 })).body;
+    expect([await use(current), await use(first), await use(renewed.body.accessToken)]).toEqual([200, 401, 401]);
+    expect((await eventsOf(id)).filter(({ action }) => action === 'token.reuse-detected')).toEqual([
+      expect.objectContaining({ details: { hint: `idt_${hintOf(renewed.body.accessToken)}`, replacedAt: expect.any(String) } }),
+    ]);
+  });
+
   it('ends the token with all its secrets where a policy wants that', async () => {
     const { id, old, current } = await aReplacedSecret();
     const { secret: waiting } = (await rotate(id)).body;
