@@ -217,7 +217,7 @@ type SortedRow = Record<string, unknown> & { readonly id: string; readonly sort_
 
 /** An end set by hand also ends what renewal may reach; a token that is not renewed has nothing to bound. */
 const DUE_AFTER_INTERVAL = 'coalesce(rotated_at, created_at) + make_interval(days => CAST(:rotationDays AS integer))';
-const LIFE_UP_TO_NEW_EXPIRY = `CASE WHEN ttl_seconds IS NULL THEN max_ttl_seconds ELSE extract(epoch FROM CAST(:newExpiry AS timestamptz) - created_at)::bigint END`;
+const LIFE_UP_TO_NEW_EXPIRY = `CASE WHEN ttl_seconds IS NULL THEN max_ttl_seconds ELSE floor(extract(epoch FROM CAST(:newExpiry AS timestamptz) - created_at))::bigint END`;
 
 function toIds(scope: ProjectScope): readonly string[] | null {
   return scope === 'all' ? null : scope.map(({ id }) => id);

@@ -3,6 +3,7 @@ import { theApp } from '../support/app.js';
 import { aMember, aRole, aTenant, sql, type TestTenant } from '../support/builders.js';
 import { call, introspect, type Answer } from '../support/call.js';
 import { DOORS_UNDER_TEST, mint } from '../support/doors.js';
+import { aMachineToken } from '../support/machines.js';
 
 let tenant: TestTenant;
 let as: string;
@@ -76,6 +77,22 @@ describe('changing a token', () => {
     for (const past of ['2020-01-01T00:00:00Z', clock.now().toRfc3339()]) expect((await patch({ expires_at: past })).status).toBe(400);
     expect((await patch({ expires_at: near })).status).toBe(200);
     expect((await introspect(as, secret))['exp']).toBe(Math.floor(Date.parse(near) / 1000));
+  });
+
+  it('brings its end forward to the microsecond, also for a token that is renewed', async () => {
+    const { clock } = await theApp();
+    clock.set('2031-01-01T00:00:00Z');
+    tenant = await aTenant();
+    as = tenant.admin.session;
+    const { secret: first, id: renewable } = await aMachineToken(tenant, { accessTokenTTL: 3_600, accessTokenMaxTTL: 7_200 });
+    const end = clock.now().plusSeconds(1_800.700_001);
+    expect((await patch({ expires_at: end.toRfc3339() }, { of: renewable })).status).toBe(200);
+    clock.set(end.plusSeconds(-0.000_001));
+    as = (await call('POST', '/auth/login', { body: { email: tenant.admin.email, password: tenant.admin.password } })).body.access_token;
+    const renewed = await call('POST', '/api/v1/auth/token/renew', { body: { accessToken: first } });
+    expect([renewed.status, (await introspect(as, renewed.body.accessToken))['active']]).toEqual([200, true]);
+    clock.set(end);
+    for (const ended of [first, renewed.body.accessToken]) expect(await introspect(as, ended)).toEqual({ active: false });
   });
 
   it('binds it to addresses at once; the token itself cannot', async () => {
