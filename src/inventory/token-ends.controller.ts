@@ -40,7 +40,7 @@ export class TokenEndsController {
   @RequirePermission('token:write', { limitedCallers: true })
   @ApiOperation({
     summary: 'Revoke every token that a filter lets through',
-    description: 'With all that were minted with them. Ask with `dry_run` first. A filter that lets through all there are must be confirmed. Where an outage stops it midway, the same call again ends the rest.',
+    description: 'With all that were minted with them. Ask with `dry_run` first. A filter that lets through all there are, or all that work, must be confirmed. Where an outage stops it midway, the same call again ends the rest.',
   })
   @ApiOkResponse({ description: 'How many it were.', type: BulkRevocationOutcome })
   @ApiProblems(400, 401, 403, 413, 415)

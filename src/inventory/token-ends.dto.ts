@@ -53,7 +53,7 @@ export class BulkRevocationBody {
   @Satisfies(flag)
   dry_run?: boolean;
 
-  @ApiProperty({ required: false, default: false, description: 'Must be true where the filter lets through every token that there is.' })
+  @ApiProperty({ required: false, default: false, description: 'Must be true where the filter lets through every token that there is, or every one that works.' })
   @Satisfies(flag)
   confirm?: boolean;
 }

@@ -242,6 +242,24 @@ describe('ending by filter', () => {
     for (const { secret } of tokens) expect(await isActive(secret)).toBe(false);
   });
 
+  it('must be confirmed where it leaves none that works, whatever of the dead it leaves', async () => {
+    const { clock } = await theApp();
+    const expiring = await mint(DOORS_UNDER_TEST[0], tenant, { expiresAt: clock.now().plusSeconds(60).toRfc3339(3) });
+    const blocked = (await mint(DOORS_UNDER_TEST.find(({ kind }) => kind === 'auth-method')!, tenant)).secret;
+    const tokens = [await aToken(), await aToken()];
+    clock.advance(61);
+    await call('PUT', '/v1/policy', { as, body: { allowed_kinds: ['user', 'organization'] } });
+    for (const filter of [{ state: 'active' }, { kind: 'organization' }]) {
+      const { status, body } = await revokeBy({ filter });
+      expect([status, body.errors[0].path]).toEqual([400, 'confirm']);
+      expect((await revokeBy({ filter, dry_run: true })).body).toEqual({ matched: 2, revoked: 0, cascaded: 0 });
+    }
+    for (const { secret } of tokens) expect(await isActive(secret)).toBe(true);
+    expect((await revokeBy({ filter: { state: 'expired' } })).body).toMatchObject({ revoked: 1 });
+    expect((await revokeBy({ filter: { state: 'active' }, confirm: true })).body).toEqual({ matched: 2, revoked: 2, cascaded: 0 });
+    expect([(await read(await idOf(expiring.secret))).state, (await read(await idOf(blocked))).state]).toEqual(['revoked', 'blocked']);
+  });
+
   it.each([
     [{}],
     [{ filter: null }],
