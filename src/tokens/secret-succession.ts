@@ -51,7 +51,9 @@ export class SecretSuccession {
   async alarm(facts: KeptFacts, origin: Origin | null): Promise<void> {
     const now = this.clock.now();
     if (facts.reuse_detected_at && now.isBefore(facts.reuse_detected_at.plusSeconds(ALARM_EVERY_SECONDS))) return;
+    const ends = onReuse(facts.policies) === 'revoke';
     await this.database.inOrganization(facts.kept_in, async (tenant) => {
+      if (ends) await this.ends.hold(tenant, facts.id);
       if (!(await this.secrets.takeAlarm(tenant, facts.id, now, ALARM_EVERY_SECONDS))) return;
       const target = { kind: 'token', id: facts.id };
       const unknown: Actor = { kind: 'anonymous', id: null, credential: null, origin };
@@ -60,8 +62,7 @@ export class SecretSuccession {
         target,
         details: { hint: facts.secret_hint, replacedAt: facts.secret_replaced_at },
       });
-      if (onReuse(facts.policies) === 'alarm') return;
-      await this.ends.endIn(tenant, { ...SYSTEM, origin }, [facts.id], { reason: COMPROMISED });
+      if (ends) await this.ends.endIn(tenant, { ...SYSTEM, origin }, [facts.id], { reason: COMPROMISED });
     });
   }
 }

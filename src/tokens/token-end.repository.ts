@@ -64,15 +64,16 @@ export class TokenEndRepository {
     return Number(row?.total ?? 0);
   }
 
-  /** The token and those that ended with it, in the order in which all are locked. */
+  /** The token and those that ended with it; locked with the one it was minted with, in the order in which all are. */
   async endedWith({ organizationId, manager }: Tenant, id: string): Promise<readonly string[]> {
-    const rows = await manager.query<{ id: string }[]>(
-      `SELECT id FROM api_tokens WHERE organization_id = $1 AND (id = $2 OR revoked_with = $2)
-          AND revoked_at = (SELECT r.revoked_at FROM api_tokens r WHERE r.organization_id = $1 AND r.id = $2)
-        ORDER BY id FOR NO KEY UPDATE`,
+    const rows = await manager.query<{ id: string; above: boolean }[]>(
+      `SELECT t.id, t.id IS NOT DISTINCT FROM r.parent_id AS above
+         FROM api_tokens t JOIN (SELECT parent_id, revoked_at FROM api_tokens WHERE organization_id = $1 AND id = $2) r
+           ON t.id = r.parent_id OR ((t.id = $2 OR t.revoked_with = $2) AND t.revoked_at = r.revoked_at)
+        WHERE t.organization_id = $1 ORDER BY t.id FOR NO KEY UPDATE OF t`,
       [organizationId, id],
     );
-    return rows.map((row) => row.id);
+    return rows.filter(({ above }) => !above).map((row) => row.id);
   }
 
   /** Whether a secret of one of these was ever reported to have leaked. */

@@ -36,19 +36,27 @@ export class TokenEnds {
   async endIn(tenant: Tenant, actor: Actor, ids: readonly string[], { reason, descendants = 'end-too', named = ids }: EndOptions): Promise<EndedTokens> {
     const at = this.clock.now();
     let [own, taken] = [[] as readonly string[], [] as readonly string[]];
-    const seen = new Set<string>();
-    // Minting holds the token it is done with: what was under way when that was to end shows in the next look.
-    for (let family = await this.familyOf(tenant, ids, named, descendants); family.length > 0; ) {
+    // Minting and restoring hold the token above: what was under way when that was to end shows in the next look.
+    for (let looksAgain = true; looksAgain; ) {
+      const family = await this.familyOf(tenant, ids, named, descendants);
       const live = await this.tokens.holdToEnd(tenant, family.map(({ id }) => id));
       for (const [root, group] of byRoot(family.filter(({ id }) => live.has(id)))) {
         await this.endGroup(tenant, actor, group, { at, reason, root });
         if (root === null) own = [...own, ...group];
         else taken = [...taken, ...group];
       }
-      for (const { id } of family) seen.add(id);
-      family = descendants === 'live-on' ? [] : (await this.tokens.familyOf(tenant, ids, named)).filter(({ id }) => !seen.has(id));
+      looksAgain = live.size > 0 && descendants === 'end-too';
     }
     return { at, named: own, descendants: taken };
+  }
+
+  /**
+   * Keeps the token, as far as it has not ended, and all that were minted with it as they are until the transaction ends.
+   * Whoever changes a token and may then end it begins with this, so that all lock families in one order.
+   */
+  async hold(tenant: Tenant, id: string): Promise<void> {
+    const family = await this.tokens.familyOf(tenant, [id], [id]);
+    await this.tokens.holdToEnd(tenant, family.map((each) => each.id));
   }
 
   /**

@@ -66,6 +66,7 @@ export class TokenExposure {
   private expose({ keptIn, tokenId }: LocatedToken, { secret, url, hashes }: KnownSecret, source: string, origin: Origin): Promise<void> {
     const reporter: Actor = { kind: 'anonymous', id: null, credential: null, origin };
     return this.database.inOrganization(keptIn, async (tenant) => {
+      await this.ends.hold(tenant, tokenId);
       await this.tokens.lock(tenant, tokenId);
       const now = this.clock.now();
       const token = await this.tokens.find(tenant, 'all', tokenId, {}, now);
