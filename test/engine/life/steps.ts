@@ -9,7 +9,7 @@ import { edge, onSecret, onToken, pick, step, tick, tickTo, which, type Command 
 
 const reason = fc.constantFrom('unspecified', 'key_compromise', 'affiliation_changed', 'superseded', 'cessation_of_operation', 'privilege_withdrawn');
 const door = fc.constantFrom(...DOORS);
-const overlap = fc.constantFrom<Micros>(0, SECOND, HOUR, DAY, 7 * DAY);
+const overlap = fc.constantFrom<Micros>(0, 0, SECOND, HOUR, DAY, 7 * DAY);
 const span = fc.constantFrom<Micros>(SECOND, 90 * SECOND, HOUR, 3 * DAY);
 const wish = fc.record({ door, machine: fc.constantFrom('timed' as const, 'counted' as const), lives: fc.option(span) });
 const isKeyed = fc.boolean();
@@ -22,7 +22,8 @@ const NO_POLICY: Policy = { forbidden: null, expiryRequired: false, idle: null, 
 const POLICIES: readonly Policy[] = [
   NO_POLICY,
   NO_POLICY,
-  { forbidden: null, expiryRequired: false, idle: null, reuseEnds: true },
+  { ...NO_POLICY, reuseEnds: true },
+  { ...NO_POLICY, reuseEnds: true },
   { forbidden: 'flipt', expiryRequired: false, idle: null, reuseEnds: false },
   { forbidden: null, expiryRequired: true, idle: null, reuseEnds: false },
   { forbidden: null, expiryRequired: false, idle: 2 * DAY, reuseEnds: true },
@@ -188,7 +189,7 @@ const OFTEN = [
   minting, mintingWithToken, rotating, rotatingAndTakingOver, rotatingSelf, repeating, renewing, calling('waiting'), calling('waiting'), calling('retired'),
   waiting(1, SECOND, MINUTE, 5 * MINUTE, 30 * MINUTE), waitingUntil, waitingUntil, restoring, restoring,
 ];
-const SOMETIMES = [introspecting, calling('current', 'replaced', 'ended', 'forgotten'), expiringEarlier, changingExpiry, narrowing, revoking, revokingSelf, revokingMany];
-const SELDOM = [revokingBySecret, reporting, governing, assigning, disabling, keepingUp, waiting(DAY, 31 * DAY)];
+const SOMETIMES = [introspecting, calling('current', 'replaced', 'ended', 'forgotten'), expiringEarlier, changingExpiry, narrowing, governing, revoking, revokingSelf, revokingMany];
+const SELDOM = [revokingBySecret, reporting, assigning, disabling, keepingUp, waiting(DAY, 31 * DAY)];
 
 export const STEPS: readonly fc.Arbitrary<Command>[] = [...OFTEN, ...OFTEN, ...OFTEN, ...SOMETIMES, ...SOMETIMES, ...SELDOM];
