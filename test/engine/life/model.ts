@@ -28,6 +28,7 @@ export interface Secret {
   replacedAt: Micros | null;
   /** Null: as long as its token. */
   endsAt: Micros | null;
+  isExposed: boolean;
   /** Cancelled before its first use, or retired so long that it is forgotten. */
   forgotten: boolean;
 }
@@ -165,7 +166,7 @@ export class World {
 
   /** A secret of a token; with an overlap it waits for its first use. */
   addSecret(token: Token, overlap: Micros | null): Secret {
-    const secret: Secret = { name: `s${this.secrets.length + 1}`, token, overlap, waits: overlap !== null, replacedAt: null, endsAt: null, forgotten: false };
+    const secret: Secret = { name: `s${this.secrets.length + 1}`, token, overlap, waits: overlap !== null, replacedAt: null, endsAt: null, isExposed: false, forgotten: false };
     token.secrets.push(secret);
     this.secrets.push(secret);
     return secret;

@@ -106,11 +106,15 @@ export function revokeBySecret(world: World, secret: Secret): Outcome {
   return DONE;
 }
 
+/** Each secret is told of once. */
 export function reportLeak(world: World, secret: Secret): Outcome {
   const { token } = secret;
-  if (!isInForce(world, secret) || token.exposedAt !== null) return DONE;
-  token.exposedAt = world.now;
-  world.tell({ action: 'token.exposed', token, by: null });
+  if (!isInForce(world, secret)) return DONE;
+  if (!secret.isExposed) {
+    secret.isExposed = true;
+    token.exposedAt = world.now;
+    world.tell({ action: 'token.exposed', token, by: null });
+  }
   world.end([token], null, 'key_compromise');
   return DONE;
 }
