@@ -13,6 +13,7 @@ const layers = [
   'auth-methods',
   'oauth2',
   'inventory',
+  'import',
   'audit-trail',
   'notices',
   'operations',

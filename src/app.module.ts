@@ -10,6 +10,7 @@ import { CredentialsModule } from './credentials/credentials.module.js';
 import { DOORS } from './doors.js';
 import { IdempotencyInterceptor } from './idempotency/idempotency.interceptor.js';
 import { IdempotencyModule } from './idempotency/idempotency.module.js';
+import { ImportModule } from './import/import.module.js';
 import { InventoryModule } from './inventory/inventory.module.js';
 import { Background } from './kernel/background.js';
 import { Clock } from './kernel/clock.js';
@@ -103,6 +104,7 @@ export class AppModule {
         AuthMethodsModule,
         OAuth2Module,
         InventoryModule,
+        ImportModule,
         AuditTrailModule,
         NoticesModule,
         OperationsModule,

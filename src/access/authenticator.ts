@@ -16,7 +16,7 @@ export class CredentialsInvalid extends DomainError<'credentials-invalid'> {
   }
 }
 
-/** Three base64url parts: no secret of ours looks so, for each ends in a base62 run without a dot. */
+/** Three base64url parts: no secret of ours looks so, for each ends in a base62 run without a dot; an imported one may. */
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]*$/;
 
 /** Says who presents a credential: an access token of a session, any live API token, or the secret of a client. */
@@ -42,7 +42,8 @@ export class Authenticator {
   private async fromSession(credential: string, origin: Origin): Promise<Principal> {
     const claims = await this.accessTokens.read(credential);
     if (claims === 'expired') throw new CredentialsInvalid('expired');
-    const session = claims && (await this.sessions.findLive(claims.org, claims.sid));
+    if (!claims) return this.fromToken(credential, origin);
+    const session = await this.sessions.findLive(claims.org, claims.sid);
     if (!session || session.user_id !== claims.sub) throw new CredentialsInvalid('session');
     const role = { key: session.role_key, permissions: session.role_permissions };
     return {

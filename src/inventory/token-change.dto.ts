@@ -11,10 +11,10 @@ const METADATA_KEYS_MAX = 20;
 const METADATA_BYTES_MAX = 4_096;
 const METADATA_KEY = /^[A-Za-z][A-Za-z0-9_.-]{0,39}$/;
 
-const orNull = (rule: Rule): Rule => (value, body) => (value === null ? null : rule(value, body));
+export const orNull = (rule: Rule): Rule => (value, body) => (value === null ? null : rule(value, body));
 
 /** A list of so many texts, each of which is judged. */
-function listOf(min: number, fault: (text: string) => string | null): Rule {
+export function listOf(min: number, fault: (text: string) => string | null): Rule {
   return (value) => {
     if (value === undefined) return null;
     if (!Array.isArray(value)) return { rule: 'isArray', message: 'must be a list' };
@@ -26,10 +26,10 @@ function listOf(min: number, fault: (text: string) => string | null): Rule {
   };
 }
 
-const permissions = listOf(0, (text) => (text === EVERYTHING || isPermissionPattern(text) ? null : 'must be a permission such as invoice:read, or a pattern such as invoice:*'));
-const addresses = listOf(1, (text) => (parseAddressEntry(text) ? null : 'must be an IP address or a CIDR range'));
+export const permissions = listOf(0, (text) => (text === EVERYTHING || isPermissionPattern(text) ? null : 'must be a permission such as invoice:read, or a pattern such as invoice:*'));
+export const addresses = listOf(1, (text) => (parseAddressEntry(text) ? null : 'must be an IP address or a CIDR range'));
 
-const metadata: Rule = (value) => {
+export const metadata: Rule = (value) => {
   if (value === undefined) return null;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return { rule: 'isObject', message: 'must be an object' };
   const entries = Object.entries(value);

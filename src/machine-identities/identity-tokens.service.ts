@@ -75,6 +75,14 @@ export class IdentityTokensService {
     });
   }
 
+  /** Whose a token of the identity's is that was issued elsewhere, and what its Token Auth binds it to. The caller must hold whatever it may do. */
+  async belongingIn(tenant: Tenant, caller: Principal, identityId: string): Promise<Pick<MintRequest, 'owner' | 'ownerAddresses'>> {
+    const identity = await this.identities.requireIn(tenant, identityId);
+    const { trustedAddresses } = await this.tokenAuth.lockIn(tenant, identityId, 'for_key_share');
+    await this.identities.requireCovered(tenant, caller, identity);
+    return { owner: { identityId }, ownerAddresses: trustedAddresses };
+  }
+
   /** The same for whoever has been found worthy of it, within a transaction of the identity's organization. */
   async grantIn(tenant: Tenant, caller: Caller, identityId: string, grant: IdentityTokenGrant): Promise<MintedToken> {
     const { subOrganization, method, permissions } = grant;

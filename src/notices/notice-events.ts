@@ -18,6 +18,7 @@ export const PING = 'webhook.ping';
 /** What the record calls it. What time alone does, such as ending a token, is nobody's doing and not recorded. */
 const BY_ACTION = new Map<string, NoticeEvent>([
   ['token.minted', 'token.created'],
+  ['token.imported', 'token.created'],
   ['token.rotated', 'token.rotated'],
   ['token.revoked', 'token.revoked'],
   ['token.exposed', 'token.exposed'],

@@ -101,6 +101,13 @@ export class ProjectsService {
     return toView(project);
   }
 
+  /** The same by id. */
+  async getByIdIn({ organizationId, manager }: Tenant, caller: Caller, id: string): Promise<ProjectView> {
+    const project = await manager.findOneBy(Project, { organizationId, id, deletedAt: IsNull() });
+    if (!project || !isWithin(caller, project.id)) throw new NotFound('project', id);
+    return toView(project);
+  }
+
   /** Each by key or id, in the order asked for. Throws `NotFound` for the first that the caller does not have. */
   async getEach(caller: Caller, keysOrIds: readonly string[]): Promise<ProjectView[]> {
     const projects = await this.list(caller);

@@ -82,4 +82,6 @@ export class TokenSecret {
   @Column('timestamptz', { nullable: true }) replacedAt!: Instant | null;
   /** When it was first reported to have leaked. */
   @Column('timestamptz', { nullable: true }) exposedAt!: Instant | null;
+  /** Of a secret that was drawn elsewhere. */
+  @Column('bytea', { nullable: true }) importedHash!: Buffer | null;
 }

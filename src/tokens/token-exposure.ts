@@ -5,12 +5,13 @@ import { Clock } from '../kernel/clock.js';
 import { Database } from '../kernel/database/database.js';
 import type { Origin } from '../kernel/origin.js';
 import { ApiTokenRepository } from './api-token.repository.js';
+import { ImportedSecrets } from './imported-secrets.js';
 import { isPublicSecret } from './permissions.js';
 import { onExposure } from './policy.js';
 import { COMPROMISED } from './revocation-reason.js';
 import { TokenEnds } from './token-ends.js';
 import { TokenPolicies } from './token-policies.js';
-import { hasValidChecksum, SecretHasher } from './token-secret.js';
+import { digestOf, hasValidChecksum, SecretHasher } from './token-secret.js';
 import { TokenSecretsRepository } from './token-secrets.repository.js';
 import { TokenVerifier, type LocatedToken } from './token-verifier.js';
 
@@ -22,7 +23,7 @@ export interface FoundSecret {
 }
 
 interface KnownSecret extends FoundSecret {
-  /** Under each pepper. */
+  /** Under each pepper, as it is and as an import. */
   readonly hashes: readonly Buffer[];
 }
 
@@ -35,6 +36,7 @@ export class TokenExposure {
     private readonly tokens: ApiTokenRepository,
     private readonly secrets: TokenSecretsRepository,
     private readonly hasher: SecretHasher,
+    private readonly imported: ImportedSecrets,
     private readonly policies: TokenPolicies,
     private readonly ends: TokenEnds,
     private readonly audit: AuditLog,
@@ -56,7 +58,12 @@ export class TokenExposure {
 
   /** Asked in one question, however many they are: what nobody has costs next to nothing. */
   private async known(found: readonly FoundSecret[]): Promise<readonly KnownSecret[]> {
-    const first = new Map(found.filter(({ secret }) => hasValidChecksum(secret)).map((each) => [each.secret, { ...each, hashes: this.hasher.hashes(each.secret) }]));
+    const first = new Map<string, KnownSecret>();
+    for (const each of found) {
+      const { secret } = each;
+      const isPossible = hasValidChecksum(secret) || (await this.imported.mayInclude(secret));
+      if (isPossible) first.set(secret, { ...each, hashes: [...this.hasher.hashes(secret), ...this.hasher.importedHashes(digestOf(secret))] });
+    }
     const hashes = [...first.values()].flatMap((each) => each.hashes);
     if (hashes.length === 0) return [];
     const known = new Set((await this.database.asHolder(hashes, (manager) => this.secrets.known(manager, hashes))).map(toKey));

@@ -11,7 +11,7 @@ import { requireHeld } from './permissions.js';
 import { boundedEnd, violations, type Policy } from './policy.js';
 import { TokenMintRepository, type Mint, type MintOutcome } from './token-mint.repository.js';
 import { noRoom, TokenPolicies } from './token-policies.js';
-import { drawSecret, hintOf, SecretHasher } from './token-secret.js';
+import { drawSecret, hintOf, SecretHasher, type IssuedSecret } from './token-secret.js';
 import { BeyondProjects, GroundsChanged, ParentEnded, PolicyViolated } from './token.errors.js';
 import type { Caller, MintedToken, MintRequest, Token } from './token.js';
 
@@ -23,6 +23,8 @@ const ATTEMPTS_MAX = 5;
 interface Way {
   readonly write: (mint: Mint) => Promise<MintOutcome>;
   readonly policies: () => Promise<readonly Policy[]>;
+  /** In the place of one that is drawn. */
+  readonly foreign?: IssuedSecret | null;
 }
 
 interface Written extends MintedToken {
@@ -63,9 +65,19 @@ export class TokenMinter {
   }
 
   async mintIn(tenant: Tenant, caller: Caller, request: MintRequest): Promise<MintedToken> {
+    return this.writeIn(tenant, caller, request, null);
+  }
+
+  /** The same for a secret that was drawn elsewhere, and recorded as that. */
+  async importIn(tenant: Tenant, caller: Caller, request: MintRequest, secret: IssuedSecret): Promise<Token> {
+    return (await this.writeIn(tenant, caller, request, secret)).token;
+  }
+
+  private async writeIn(tenant: Tenant, caller: Caller, request: MintRequest, foreign: IssuedSecret | null): Promise<MintedToken> {
     const written = await this.decideAndWrite(tenant.organizationId, caller, request, {
       write: (mint) => this.mints.writeIn(tenant, mint),
       policies: () => this.policies.bindingIn(tenant, request.subOrganizationId ?? null),
+      foreign,
     });
     if (!written) throw new Error('a token was not written where its followers are told');
     if (written.followed) await this.audit.appended(tenant, caller.actor, written.happening);
@@ -78,7 +90,7 @@ export class TokenMinter {
     const place = `${organizationId} ${request.subOrganizationId ?? ''}`;
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
       const policies = this.policiesSeen.get(place) ?? [];
-      const { mint, secret, happening } = this.decide(organizationId, caller, request, policies);
+      const { mint, secret, happening } = this.decide(organizationId, caller, request, policies, way.foreign ?? null);
       const faults = violations(policies, { ...mint.token, addressLists: [mint.token.allowedAddresses, request.ownerAddresses ?? null] });
       if (faults.length > 0) {
         const now = await way.policies();
@@ -95,10 +107,11 @@ export class TokenMinter {
     throw new Unavailable();
   }
 
-  private decide(organizationId: string, caller: Caller, request: MintRequest, policies: readonly Policy[]): { mint: Mint; secret: string; happening: Happening } {
+  private decide(organizationId: string, caller: Caller, request: MintRequest, policies: readonly Policy[], foreign: IssuedSecret | null): { mint: Mint; secret: string; happening: Happening } {
     const projects = projectsWithin(caller, request.projects);
     if (request.subOrganizationId && projects !== 'all') throw new BeyondProjects();
-    const secret = drawSecret(request.secretPrefix);
+    const secret = foreign ? '' : drawSecret(request.secretPrefix);
+    const kept = foreign ?? { ...this.hasher.hash(secret), hint: hintOf(secret, request.secretPrefix) };
     const now = this.clock.now();
     const { owner } = request;
     const userId = 'userId' in owner ? owner.userId : null;
@@ -119,7 +132,7 @@ export class TokenMinter {
       environment: request.environment ?? null,
       permissions: permissionsWithin(caller, request.permissions),
       roleId: request.roleId ?? null,
-      hint: hintOf(secret, request.secretPrefix),
+      hint: kept.hint,
       allowedAddresses: request.allowedAddresses ?? null,
       ttlSeconds: request.ttlSeconds ?? null,
       maxTtlSeconds: request.maxTtlSeconds ?? null,
@@ -148,9 +161,9 @@ export class TokenMinter {
       rotationDueAt: null,
       reuseDetectedAt: null,
     };
-    const happening: Happening = { action: 'token.minted', target: { kind: 'token', id: token.id }, details: describe(token) };
+    const happening: Happening = { action: foreign ? 'token.imported' : 'token.minted', target: { kind: 'token', id: token.id }, details: describe(token) };
     const event = this.audit.recordOf(organizationId, caller.actor, happening);
-    return { mint: { token, owner, projects, secret: this.hasher.hash(secret), event, policies, grounds: request.grounds ?? null }, secret, happening };
+    return { mint: { token, owner, projects, secret: kept, event, policies, grounds: request.grounds ?? null }, secret, happening };
   }
 }
 

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { DerivedKey, KeyRing } from '../kernel/key-ring.js';
 
@@ -28,6 +28,16 @@ export function hintOf(secret: string, prefix: string): string {
   return `${prefix}…${secret.slice(-4)}`;
 }
 
+/** Stands for the hint of a secret that was drawn elsewhere and has not been seen. */
+export const UNKNOWN_HINT = '…';
+/** The last four characters of a shorter one would be too much of it. */
+const TELLING_LENGTH_MIN = 24;
+
+/** The hint of a secret that was drawn elsewhere. */
+export function hintOfImported(secret: string, prefix = ''): string {
+  return secret.length - prefix.length < TELLING_LENGTH_MIN ? `${prefix}${UNKNOWN_HINT}` : hintOf(secret, prefix);
+}
+
 /** The look before a secret, told from its hint. */
 export function prefixOf(hint: string): string {
   return hint.slice(0, Math.max(0, hint.lastIndexOf('…')));
@@ -50,12 +60,25 @@ export interface SecretHash {
   readonly pepperId: string;
 }
 
+/** What is kept of a secret. */
+export interface IssuedSecret extends SecretHash {
+  readonly hint: string;
+}
+
+/** SHA-256, as which other systems keep their secrets. */
+export function digestOf(secret: string): Buffer {
+  return createHash('sha256').update(secret).digest();
+}
+
 /** Hashes secrets with HMAC-SHA-256 under peppers that never enter the database: current first, then retired ones. */
 export class SecretHasher {
   private readonly peppers: readonly [DerivedKey, ...DerivedKey[]];
+  private readonly importPeppers: readonly [DerivedKey, ...DerivedKey[]];
 
   constructor(keys: KeyRing) {
     this.peppers = keys.derive('token-pepper');
+    // Keys of their own: else a string could be made to hash as the digest of another.
+    this.importPeppers = keys.derive('imported-token-pepper');
   }
 
   /** Under the current pepper, to store. */
@@ -68,11 +91,21 @@ export class SecretHasher {
     return this.peppers.map((pepper) => hashWith(pepper, secret).hash);
   }
 
+  /** Of a secret that was drawn elsewhere, by its digest: under the current pepper, to store. */
+  importedHash(digest: Buffer): Buffer {
+    return hashWith(this.importPeppers[0], digest).hash;
+  }
+
+  /** The same under every pepper that still verifies, to look up. */
+  importedHashes(digest: Buffer): readonly Buffer[] {
+    return this.importPeppers.map((pepper) => hashWith(pepper, digest).hash);
+  }
+
   isCurrent(pepperId: string): boolean {
     return pepperId === this.peppers[0].id;
   }
 }
 
-function hashWith({ id, key }: DerivedKey, secret: string): SecretHash {
-  return { hash: createHmac('sha256', key).update(secret).digest(), pepperId: id };
+function hashWith({ id, key }: DerivedKey, value: string | Buffer): SecretHash {
+  return { hash: createHmac('sha256', key).update(value).digest(), pepperId: id };
 }

@@ -4,7 +4,8 @@ import { byteaArray, type Tenant } from '../kernel/database/database.js';
 import type { Instant } from '../kernel/instant.js';
 import { ApiToken, TokenSecret } from './api-token.entity.js';
 import type { TokenFacts } from './token-facts.js';
-import type { SecretHash } from './token-secret.js';
+import type { TokenMetadata } from './token.js';
+import { UNKNOWN_HINT, type SecretHash } from './token-secret.js';
 
 export interface NextSecret extends SecretHash {
   readonly hint: string;
@@ -62,6 +63,50 @@ export class TokenSecretsRepository {
     return true;
   }
 
+  /** What a verdict would go by for the secret with this hash. */
+  async factsBy({ manager }: Tenant, hash: Buffer): Promise<TokenFacts | null> {
+    const [facts] = await manager.query<TokenFacts[]>('SELECT * FROM token_facts($1)', [byteaArray([hash])]);
+    return facts ?? null;
+  }
+
+  /** Makes the one secret of a new token one that was drawn elsewhere, and writes beside the token what was brought along. */
+  async markImported({ organizationId, manager }: Tenant, tokenId: string, { importedHash, metadata }: { importedHash: Buffer; metadata: TokenMetadata }): Promise<void> {
+    await manager.update(TokenSecret, { organizationId, tokenId }, { importedHash });
+    if (Object.keys(metadata).length > 0) await manager.update(ApiToken, { organizationId, id: tokenId }, { metadata });
+  }
+
+  /** Keeps a secret, which was presented, under the current peppers. One that was drawn elsewhere has its hint from now on. */
+  async rehash({ organizationId, manager }: Tenant, { id, secret_hash: old, secret_hint }: TokenFacts, secret: SecretHash & { readonly hint: string; readonly importedHash: Buffer }): Promise<void> {
+    const { hash, pepperId, importedHash, hint } = secret;
+    await manager.query(
+      `UPDATE token_secrets SET secret_hash = $3, pepper_id = $4, imported_hash = CASE WHEN imported_hash IS NOT NULL THEN $5::bytea END
+        WHERE organization_id = $1 AND secret_hash = $2`,
+      [organizationId, old, hash, pepperId, importedHash],
+    );
+    if (secret_hint !== UNKNOWN_HINT) return;
+    await manager.update(TokenSecret, { organizationId, secretHash: hash }, { hint });
+    await manager.update(ApiToken, { organizationId, id, hint: UNKNOWN_HINT }, { hint });
+  }
+
+  /** Those of these hashes, as they are and as of imports, that secrets of the tenant's tokens have. */
+  async knownOf({ organizationId, manager }: Tenant, hashes: readonly Buffer[]): Promise<readonly Buffer[]> {
+    const rows = await manager.query<{ known: Buffer }[]>(
+      `SELECT secret_hash AS known FROM token_secrets WHERE organization_id = $1 AND secret_hash = ANY ($2::bytea[])
+       UNION ALL SELECT imported_hash FROM token_secrets WHERE organization_id = $1 AND imported_hash = ANY ($2::bytea[])`,
+      [organizationId, byteaArray(hashes)],
+    );
+    return rows.map(({ known }) => known);
+  }
+
+  /** Within a transaction of whoever presents these hashes: under which the secrets are kept that were imported by them, the earliest first. */
+  async importedAs(manager: EntityManager, importedHashes: readonly Buffer[]): Promise<readonly Buffer[]> {
+    const rows = await manager.query<{ secret_hash: Buffer }[]>(
+      'SELECT secret_hash FROM token_secrets WHERE imported_hash = ANY ($1::bytea[]) ORDER BY created_at, token_id LIMIT 10',
+      [byteaArray(importedHashes)],
+    );
+    return rows.map(({ secret_hash }) => secret_hash);
+  }
+
   /** True for a secret that is known and does not wait. */
   async isInForce({ organizationId, manager }: Tenant, secretHash: Buffer): Promise<boolean> {
     return manager.exists(TokenSecret, { where: { organizationId, secretHash, pending: false } });
@@ -80,14 +125,19 @@ export class TokenSecretsRepository {
 
   /** Those of these hashes that some token's secret has, whosever it is. */
   async known(manager: EntityManager, hashes: readonly Buffer[]): Promise<readonly Buffer[]> {
-    const rows = await manager.query<{ secret_hash: Buffer }[]>('SELECT secret_hash FROM token_secrets WHERE secret_hash = ANY ($1::bytea[])', [byteaArray(hashes)]);
-    return rows.map(({ secret_hash: hash }) => hash);
+    const rows = await manager.query<{ known: Buffer }[]>(
+      `SELECT secret_hash AS known FROM token_secrets WHERE secret_hash = ANY ($1::bytea[])
+       UNION ALL SELECT imported_hash FROM token_secrets WHERE imported_hash = ANY ($1::bytea[])`,
+      [byteaArray(hashes)],
+    );
+    return rows.map(({ known }) => known);
   }
 
   /** Notes that the secret has leaked which has one of these hashes; false where that was noted before. */
   async markExposed({ organizationId, manager }: Tenant, tokenId: string, hashes: readonly Buffer[], at: Instant): Promise<boolean> {
     const [marked] = await manager.query<[object[], number]>(
-      'UPDATE token_secrets SET exposed_at = $4 WHERE organization_id = $1 AND token_id = $2 AND secret_hash = ANY ($3::bytea[]) AND exposed_at IS NULL RETURNING token_id',
+      `UPDATE token_secrets SET exposed_at = $4 WHERE organization_id = $1 AND token_id = $2 AND exposed_at IS NULL
+          AND (secret_hash = ANY ($3::bytea[]) OR imported_hash = ANY ($3::bytea[])) RETURNING token_id`,
       [organizationId, tokenId, byteaArray(hashes), at.toPostgres()],
     );
     if (marked.length === 0) return false;

@@ -1,16 +1,19 @@
 import { Injectable } from '@nestjs/common';
 import { onceKnown } from '../kernel/at-once.js';
 import { Clock } from '../kernel/clock.js';
+import { isUniqueViolation } from '../kernel/database/database-failure.js';
 import { byteaArray, Database } from '../kernel/database/database.js';
 import { Invalidations } from '../kernel/database/invalidations.js';
 import type { Instant } from '../kernel/instant.js';
 import type { Origin } from '../kernel/origin.js';
 import { ApiTokenRepository } from './api-token.repository.js';
 import { FactsCache } from './facts-cache.js';
+import { ImportedSecrets } from './imported-secrets.js';
 import { LastUse } from './last-use.js';
 import { SecretSuccession } from './secret-succession.js';
 import type { TokenFacts } from './token-facts.js';
-import { hasValidChecksum, SECRET_LENGTH_MAX, SecretHasher } from './token-secret.js';
+import { digestOf, hasValidChecksum, hintOfImported, SECRET_LENGTH_MAX, SecretHasher } from './token-secret.js';
+import { TokenSecretsRepository } from './token-secrets.repository.js';
 import type { TokenKind } from './token.js';
 import { judge, ownerOf, type KeptFacts, type KnownToken, type Verdict } from './verdict.js';
 
@@ -46,6 +49,8 @@ export class TokenVerifier {
     private readonly cache: FactsCache,
     private readonly invalidations: Invalidations,
     private readonly hasher: SecretHasher,
+    private readonly imported: ImportedSecrets,
+    private readonly secrets: TokenSecretsRepository,
     private readonly lastUse: LastUse,
     private readonly succession: SecretSuccession,
     private readonly clock: Clock,
@@ -53,7 +58,7 @@ export class TokenVerifier {
 
   /**
    * Never throws for a bad token; an outage is an error, never a "no". A string whose checksum is wrong costs no
-   * query, nor does a token that is known already: then the verdict comes at once. `anew` asks the database whatever is
+   * query unless it may have been imported, nor does a token that is known already: then the verdict comes at once. `anew` asks the database whatever is
    * known. A use-limited token's use is counted there, last, in one conditional update, so that a refusal costs none. The
    * first use of a secret that waits for it lets the others end; presenting one that was replaced raises an alarm.
    */
@@ -121,19 +126,46 @@ export class TokenVerifier {
   }
 
   private async read(presented: string, anew: boolean): Promise<KnownToken | null> {
-    return hasValidChecksum(presented) ? this.cache.read(presented, () => this.find(presented), anew) : null;
+    const isPossible = hasValidChecksum(presented) || (await this.imported.mayInclude(presented));
+    return isPossible ? this.cache.read(presented, () => this.find(presented), anew) : null;
   }
 
   private async find(presented: string): Promise<TokenFacts | null> {
-    const [facts] = await this.database.query<TokenFacts>('SELECT * FROM token_facts($1)', [byteaArray(this.hasher.hashes(presented))]);
+    const used = await this.factsOf(this.hasher.hashes(presented));
+    const facts = used && !used.revoked_at ? used : ((await this.findImported(presented)) ?? used);
     if (!facts) return null;
     return this.hasher.isCurrent(facts.pepper_id) ? facts : this.rehash(facts, presented);
   }
 
+  /** Whose an imported secret is that was not used yet: of all who imported it the first whose token lives has it. */
+  private async findImported(presented: string): Promise<TokenFacts | null> {
+    if (!(await this.imported.mayInclude(presented))) return null;
+    const hashes = this.hasher.importedHashes(digestOf(presented));
+    const claims = await this.database.asHolder(hashes, (manager) => this.secrets.importedAs(manager, hashes));
+    let first: TokenFacts | null = null;
+    for (const claim of claims) {
+      const facts = await this.factsOf([claim]);
+      if (facts && !facts.revoked_at) return facts;
+      first ??= facts;
+    }
+    return first;
+  }
+
+  private async factsOf(hashes: readonly Buffer[]): Promise<TokenFacts | null> {
+    const [facts] = await this.database.query<TokenFacts>('SELECT * FROM token_facts($1)', [byteaArray(hashes)]);
+    return facts ?? null;
+  }
+
   private async rehash(facts: TokenFacts, presented: string): Promise<TokenFacts> {
-    const { hash, pepperId } = this.hasher.hash(presented);
-    await this.database.inOrganization(facts.kept_in, (tenant) => this.tokens.replaceHash(tenant, facts.secret_hash, { hash, pepperId }));
-    return { ...facts, secret_hash: hash, pepper_id: pepperId };
+    const secret = { ...this.hasher.hash(presented), importedHash: this.hasher.importedHash(digestOf(presented)), hint: hintOfImported(presented) };
+    try {
+      await this.database.inOrganization(facts.kept_in, (tenant) => this.secrets.rehash(tenant, facts, secret));
+    } catch (error) {
+      // A revoked token of another organization has the same secret; this one goes on as it was imported.
+      if (isUniqueViolation(error)) return facts;
+      throw error;
+    }
+    return { ...facts, secret_hash: secret.hash, pepper_id: secret.pepperId };
   }
 }
 

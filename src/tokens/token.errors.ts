@@ -114,3 +114,16 @@ export class RestorationRefused extends Conflict {
     super('token', reason, message);
   }
 }
+
+/** A token that was issued elsewhere is not taken over: its secret is known, or it would not work. */
+export class ImportRefused extends Conflict {
+  constructor(reason: 'already-imported' | 'repeated' | InactiveReason) {
+    super('token', reason, IMPORT_REFUSALS[reason as keyof typeof IMPORT_REFUSALS] ?? `The token would not work here (${reason}), so it was not taken.`);
+  }
+}
+
+const IMPORT_REFUSALS = {
+  'already-imported': 'A token of the organization has this secret already.',
+  'repeated': 'Another row of the batch has the same secret.',
+  'expired': 'The token has expired; there is nothing to bring along.',
+} as const;

@@ -137,6 +137,7 @@ export interface MintRequest {
   /** Asked for: ends it before what the two above allow, and is refused, not cut, where a policy allows less. */
   readonly expiresAt?: Instant | null;
   readonly usesLimit?: number | null;
+  readonly metadata?: TokenMetadata;
   readonly attributes?: Readonly<Record<string, unknown>>;
   /** What else it was decided by. */
   readonly grounds?: MintGrounds;

@@ -8,6 +8,7 @@ import { BulkRevocation } from './bulk-revocation.js';
 import { EndedTokens } from './ended-tokens.js';
 import { FactsCache } from './facts-cache.js';
 import { IdleTokens } from './idle-tokens.js';
+import { ImportedSecrets } from './imported-secrets.js';
 import { LastUse } from './last-use.js';
 import { NumberedTokens } from './numbered-tokens.js';
 import { PolicyReviews } from './policy-reviews.js';
@@ -16,6 +17,7 @@ import { TokenEndRepository } from './token-end.repository.js';
 import { TokenEnds } from './token-ends.js';
 import { TokenEngine } from './token-engine.js';
 import { TokenExposure } from './token-exposure.js';
+import { TokenImport } from './token-import.js';
 import { TokenMintRepository } from './token-mint.repository.js';
 import { TokenMinter } from './token-minter.js';
 import { TokenPolicies } from './token-policies.js';
@@ -36,6 +38,7 @@ import { TokenVerifier } from './token-verifier.js';
     EndedTokens,
     FactsCache,
     IdleTokens,
+    ImportedSecrets,
     LastUse,
     NumberedTokens,
     PolicyReviews,
@@ -46,6 +49,7 @@ import { TokenVerifier } from './token-verifier.js';
     TokenInventory,
     TokenNarrowing,
     TokenExposure,
+    TokenImport,
     TokenMintRepository,
     TokenMinter,
     TokenPolicies,
@@ -66,6 +70,7 @@ import { TokenVerifier } from './token-verifier.js';
     TokenEnds,
     TokenEngine,
     TokenExposure,
+    TokenImport,
     TokenInventory,
     TokenNarrowing,
     TokenPolicies,

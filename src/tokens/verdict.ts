@@ -57,6 +57,9 @@ export interface LiveToken {
 
 export type Verdict = { readonly active: false; readonly reason: InactiveReason } | LiveToken;
 
+/** Under this id, which is nothing's, it is announced that secrets were imported. */
+export const IMPORTS = '00000000-0000-0000-0000-000000000000';
+
 /** The facts apart from what only the permissions are made of. */
 export type KeptFacts = Omit<TokenFacts, 'registered_permissions'>;
 
@@ -75,6 +78,8 @@ export interface KnownToken {
 
 export function know({ registered_permissions, ...facts }: TokenFacts): KnownToken {
   const subjects = [facts.id, facts.kept_in, facts.organization_id, facts.user_id, facts.project_id, facts.identity_id, ...(facts.project_ids ?? [])];
+  // Another organization may import the secret of a token that is revoked, and then it is theirs.
+  if (facts.revoked_at) subjects.push(IMPORTS);
   const addressLists = [facts.allowed_addresses, facts.owner_allowed_addresses];
   return {
     facts,

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { OpenDatabase } from '../../src/kernel/database/open-database.js';
@@ -47,6 +48,25 @@ it('tokens and sessions live through a change of SECRET_KEY, and need the old ke
     expect(await isLive(app, session)).toBe(true);
     expect(await isLive(app, used)).toBe(true);
     expect(await isLive(app, unused)).toBe(false);
+  });
+});
+
+it('so do imported tokens, be they used under the new key for the first time', async () => {
+  const secrets = ['used-with-the-old-key', 'used-with-the-new-key', 'never-used-meanwhile'];
+  const [early = '', late = '', never = ''] = secrets;
+  await using([NEW, OLD], async (app) => {
+    expect(await isLive(app, early)).toBe(false);
+  });
+  await using([OLD, NEW], async (app) => {
+    const tokens = secrets.map((secret) => ({ hash: createHash('sha256').update(secret).digest('hex'), algorithm: 'sha256', kind: 'auth-method' }));
+    const { statusCode } = await app.inject({ method: 'POST', url: '/v1/tokens/import', headers: { authorization: `Bearer ${await login(app)}` }, payload: { tokens } });
+    expect([statusCode, await isLive(app, early)]).toEqual([200, true]);
+  });
+  await using([NEW, OLD], async (app) => {
+    expect([await isLive(app, early), await isLive(app, late)]).toEqual([true, true]);
+  });
+  await using([NEW], async (app) => {
+    expect([await isLive(app, early), await isLive(app, late), await isLive(app, never)]).toEqual([true, true, false]);
   });
 });
 

@@ -1,7 +1,7 @@
 import type { DataSource } from 'typeorm';
 
 /** Tables that belong to the installation, not to a tenant; every other table must carry and enforce its organization. */
-const SHARED_TABLES = ['users', 'signing_keys', 'registered_permissions', 'login_attempts', 'maintenance_turns', 'invalidations', 'schema_migrations'];
+const SHARED_TABLES = ['users', 'signing_keys', 'registered_permissions', 'login_attempts', 'maintenance_turns', 'invalidations', 'imported_fingerprints', 'schema_migrations'];
 
 /** Faults in the database that would let one tenant see another's rows; empty when row-level security binds the service. */
 export async function isolationFaults(dataSource: DataSource): Promise<readonly string[]> {

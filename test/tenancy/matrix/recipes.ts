@@ -79,6 +79,11 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
     recordedThere: GUESSED_CLIENT,
   },
   'POST /v1/machine-identities/{id}/client-keys': { body: ({ fresh }) => ({ name: fresh(), jwk: aPublicKey() }) },
+  'POST /v1/tokens/import': {
+    body: ({ twin: { things }, fresh }) => ({ tokens: [{ secret: `${fresh()}-drawn-elsewhere`, kind: 'user', owner_id: things.user[0], projects: [things.project[0]] }] }),
+    own: { 'body.tokens[].secret': ({ fresh }) => `${fresh()}-drawn-elsewhere` },
+    kinds: { 'body.tokens[].secret': 'token-secret' },
+  },
   // Whoever has found a secret shows it, to have it ended wherever it belongs.
   'POST /v1/tokens/report-leak': { proves: ['body.tokens[].token'] },
   'POST /v1/secret-scanning/github': { body: ({ twin: { things } }) => alertOf(things['token-secret'][0]), header: ({ twin: { things } }) => signed(alertOf(things['token-secret'][0])) },
