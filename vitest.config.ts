@@ -1,8 +1,7 @@
 import { defineConfig } from 'vitest/config';
+import LongestFirst from './test/support/longest-first.js';
 
 function testFiles(): string[] {
-  // The isolation matrix asks a question of every operation and runs by itself: `npm run test:isolation`.
-  if (process.env['ISOLATION_MATRIX']) return ['test/**/*.matrix-spec.ts'];
   // What a pooler could break: `npm run test:pgbouncer`.
   if (process.env['TEST_PGBOUNCER']) {
     return ['test/pgbouncer/*.pooler-spec.ts', 'test/doors/every-door.e2e-spec.ts', 'test/tenancy/row-level-security.e2e-spec.ts', 'test/engine/verification.e2e-spec.ts', 'test/notices/outbox.e2e-spec.ts'];
@@ -21,6 +20,7 @@ export default defineConfig({
     reporters: ['default', './test/support/plain-reporter.ts'],
     globalSetup: ['test/support/global-setup.ts'],
     setupFiles: ['test/support/setup.ts'],
+    sequence: { sequencer: LongestFirst },
     pool: 'forks',
     // Files of one worker share one application; tests keep apart by organization.
     isolate: false,

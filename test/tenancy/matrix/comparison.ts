@@ -85,9 +85,9 @@ function invent(value: string): string {
 
 const uuidLike = (number: string): string => `0a${number}-0000-4000-8000-000000${number}`;
 
-/** The first lines in which two answers differ. */
+/** Where two answers begin to differ. */
 export function difference(one: string, other: string): string {
-  const [left, right] = [one.split('\n'), other.split('\n')];
-  const at = left.findIndex((line, index) => line !== right[index]);
-  return `\n    ${left[at]?.slice(0, 250)}\n    ${right[at]?.slice(0, 250)}`;
+  const at = [...one].findIndex((letter, index) => letter !== other[index]);
+  const [left, right] = [one, other].map((text) => text.slice(Math.max(0, at - 100), at + 150).replaceAll('\n', ' '));
+  return `\n    ${left}\n    ${right}`;
 }

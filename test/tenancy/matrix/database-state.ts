@@ -22,7 +22,7 @@ interface Table {
 export class DatabaseState {
   /** Number of the transaction that wrote last what is to stay. */
   private boundary = 0;
-  /** Done after rows were put back: whoever remembers rows forgets them. */
+  /** Done after rows were put back: whoever remembers rows, or what was asked, forgets it. */
   afterwards: (tables: readonly string[]) => Promise<void> = () => Promise.resolve();
   private watched: { readonly organizations: readonly string[]; readonly people: readonly string[] } = { organizations: [], people: [] };
   private kept = new Map<string, Counts>();
@@ -101,7 +101,10 @@ export class DatabaseState {
   async restore(): Promise<readonly string[]> {
     const now = await this.counts();
     const changed = this.tables.filter(({ name }) => now.get(name)?.written !== '0' || now.get(name)?.rows !== this.kept.get(name)?.rows);
-    if (changed.length === 0) return [];
+    if (changed.length === 0) {
+      await this.afterwards([]);
+      return [];
+    }
     const statements = changed.map(({ name, columns, key }) => {
       const list = columns.map((column) => `"${column}"`).join(', ');
       const same = key.map((column) => `t."${column}" = k."${column}"`).join(' AND ');

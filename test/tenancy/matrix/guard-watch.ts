@@ -4,14 +4,17 @@ import { AccessGuard } from '../../../src/access/access.guard.js';
 export function watchGuard(): { refused: Set<string>; stop(): void } {
   const refused = new Set<string>();
   // eslint-disable-next-line @typescript-eslint/unbound-method
-  const { canActivate } = AccessGuard.prototype;
-  AccessGuard.prototype.canActivate = async function (this: AccessGuard, context) {
-    try {
-      return await canActivate.call(this, context);
-    } catch (error) {
-      refused.add(context.switchToHttp().getRequest<{ id: string }>().id);
+  const { admit } = AccessGuard.prototype;
+  AccessGuard.prototype.admit = function (this: AccessGuard, rule, door, request, reply) {
+    const noted = (error: unknown): never => {
+      refused.add(request.id);
       throw error;
+    };
+    try {
+      return admit.call(this, rule, door, request, reply)?.catch(noted);
+    } catch (error) {
+      return noted(error);
     }
   };
-  return { refused, stop: () => void (AccessGuard.prototype.canActivate = canActivate) };
+  return { refused, stop: () => void (AccessGuard.prototype.admit = admit) };
 }

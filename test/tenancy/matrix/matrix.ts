@@ -1,13 +1,14 @@
 import type { Answer } from '../../support/call.js';
 import { attacksOn, type Attack, type ValueAt } from './attacks.js';
 import { absentLike, difference, shapeOf, tracesIn } from './comparison.js';
-import type { DatabaseState } from './database-state.js';
 import { watchGuard } from './guard-watch.js';
 import type { Operation, Place } from './operations.js';
+import { explainDeadPlace, explainMissingRecipe } from './missing-recipe.js';
 import { isBarred, type Caller } from './principals.js';
 import { kindAt, recipeOf } from './recipes.js';
 import { ownAt, ownInput, send, textsOf, type Input } from './requests.js';
-import { thingsOf, type Twin } from './twins.js';
+import { thingsOf } from './twins.js';
+import type { World } from './world.js';
 
 export interface Report {
   cells: number;
@@ -19,20 +20,10 @@ export interface Report {
   readonly vacuous: string[];
 }
 
-export interface World {
-  readonly a: Twin;
-  readonly b: Twin;
-  readonly callers: readonly Caller[];
-  /** Of B: to show that what A is refused is really there. */
-  readonly counterparts: readonly Caller[];
-  readonly operator: Caller;
-  readonly state: DatabaseState;
-  readonly tracesOfB: readonly string[];
-}
-
 const AT_ONCE = 8;
 /** Of one operation: one fault shows in many cells. */
 const SHOWN_MAX = 5;
+const TURNED_AWAY = 'turned away by the guard';
 const isSuccess = ({ status }: Answer): boolean => status >= 200 && status < 300;
 
 /** Calls every operation as every caller with every place pointing at B, and tells what of B could be seen, sensed or changed. */
@@ -69,6 +60,7 @@ class OperationRun {
     const before = await this.fingerprintOfB();
     const { entering, succeeding } = await this.callWithOwnIds();
     await this.compareWithB(before);
+    await this.putBack();
     await this.showThatPlacesMatter(succeeding);
     await this.showThatItIsThere(succeeding);
     const unattacked = await this.fingerprintOfB();
@@ -88,8 +80,8 @@ class OperationRun {
     const succeeding: Caller[] = [];
     for (const caller of callers) {
       const { answer, sent } = await this.askWithOwnIds(caller);
-      if (this.refusedByGuard.has(String(answer.headers['x-request-id']))) {
-        await this.showRefusalIsBlind(caller, shapeOf(answer, sent));
+      if (this.isRefused(answer)) {
+        await this.showRefusalIsBlind(caller, answer, sent);
         continue;
       }
       if (isBarred(caller, permission)) this.leak(`${caller.name}: is let in`, String(answer.status));
@@ -112,14 +104,14 @@ class OperationRun {
 
   /** A place where one's own makes no difference proves nothing by refusing another's: with one's own somebody must get a 2xx. */
   private async showThatPlacesMatter(succeeding: readonly Caller[]): Promise<void> {
-    for (const attack of this.attacks.filter(({ places }) => places.length === 1 && places[0]?.[0] !== 'path')) {
+    for (const attack of this.attacks.filter(({ needsProof }) => needsProof)) {
       let answer: Answer | null = null;
       for (const caller of succeeding.slice(0, 3)) {
         answer = await this.ask(caller, attack.on(ownInput(this.operation, this.world.a), (place, kind) => ownAt(this.operation, place, this.world.a, kind)));
         if (this.consuming) await this.putBack();
         if (isSuccess(answer)) break;
       }
-      if (answer && !isSuccess(answer)) this.report.vacuous.push(`${this.operation.name}: one's own in ${attack.name} is answered ${answer.status} ${answer.text.slice(0, 300)}; say what stands there, or what it needs beside it`);
+      if (answer && !isSuccess(answer)) this.report.vacuous.push(explainDeadPlace(this.operation, attack, answer));
     }
     await this.putBack();
   }
@@ -140,12 +132,12 @@ class OperationRun {
   }
 
   /** The guard has not read ids: its answer to B's is the answer to A's own, so one request stands for all places. */
-  private async showRefusalIsBlind(caller: Caller, toOwn: string): Promise<void> {
+  private async showRefusalIsBlind(caller: Caller, answerToOwn: Answer, sentOwn: readonly string[]): Promise<void> {
     const input = this.attacks.reduce((each, { on }) => on(each, (place, kind) => this.foreign(place, 0, kind)), ownInput(this.operation, this.world.a));
     const sent = textsOf(input);
     const answer = await this.ask(caller, input);
     this.inspect(answer, caller, 'everything of B', sent);
-    const toForeign = shapeOf(answer, sent);
+    const [toOwn, toForeign] = [answerToOwn, answer].map((each) => shapeOf(each, [...sentOwn, ...sent])) as [string, string];
     if (toOwn !== toForeign) this.leak(`${caller.name}: a refusal depends on ids`, difference(toOwn, toForeign));
     this.report.cells += this.attacks.length;
     this.report.refused += this.attacks.length;
@@ -157,30 +149,31 @@ class OperationRun {
       await Promise.all(callers.slice(start, start + AT_ONCE).map(async (caller, index) => {
         const foreign = await this.attempt(attack, caller, 'foreign', start + index);
         const nobodys = await this.attempt(attack, caller, 'absent', start + index);
-        if (foreign !== nobodys) again.push(caller);
+        if (foreign === TURNED_AWAY || foreign !== nobodys) again.push(caller);
       }));
     }
-    // What changes A's own things answers the second request in another way: each once more, from the same state.
+    // What changes A's own things answers the second request in another way, or ends who asks: each once more, from the same state.
     for (const caller of again) {
       const turn = callers.indexOf(caller);
       await this.putBack();
       const foreign = await this.attempt(attack, caller, 'foreign', turn);
       await this.putBack();
       const nobodys = await this.attempt(attack, caller, 'absent', turn);
-      if (foreign !== nobodys) this.leak(`${caller.name}, ${attack.name}: B's is not answered like what nobody has`, difference(foreign, nobodys));
+      if (foreign === TURNED_AWAY) this.report.vacuous.push(`${this.operation.name}: ${caller.name} is let in with their own things and turned away with ${attack.name}`);
+      else if (foreign !== nobodys) this.leak(`${caller.name}, ${attack.name}: B's is not answered like what nobody has`, difference(foreign, nobodys));
     }
     if (this.consuming || again.length > 0) await this.putBack();
     this.report.cells += callers.length;
   }
 
-  /** What the answer looks like. */
+  /** What the answer looks like, unless the guard gave it. */
   private async attempt(attack: Attack, caller: Caller, whose: 'foreign' | 'absent', turn: number): Promise<string> {
     const value: ValueAt = (place, kind) => (whose === 'foreign' ? this.foreign(place, turn, kind) : absentLike(this.foreign(place, turn, kind)));
     const input = attack.on(ownInput(this.operation, this.world.a), value);
     const sent = textsOf(input);
     const answer = await this.ask(caller, input);
     this.inspect(answer, caller, attack.name, sent);
-    return shapeOf(answer, sent);
+    return this.isRefused(answer) ? TURNED_AWAY : shapeOf(answer, sent);
   }
 
   /** What B has of the kind that stands there; another one for each caller, so that all come up. */
@@ -191,9 +184,13 @@ class OperationRun {
 
   private async ask(caller: Caller, input: Input): Promise<Answer> {
     this.report.requests += 1;
-    const answer = await send(this.operation, input, caller.credentialFor(this.operation.permission));
+    const answer = await send(this.operation, input, caller.authorizationFor(this.operation.permission));
     if (this.changes && isSuccess(answer)) this.dirty = true;
     return answer;
+  }
+
+  private isRefused({ headers }: Answer): boolean {
+    return this.refusedByGuard.has(String(headers['x-request-id']));
   }
 
   private inspect(answer: Answer, caller: Caller, attack: string, sent: readonly string[]): void {
@@ -232,8 +229,9 @@ class OperationRun {
   }
 
   private async explainVacuity(caller: Caller | undefined): Promise<void> {
-    const { answer } = caller ? await this.askWithOwnIds(caller) : { answer: null };
-    this.report.vacuous.push(`${this.operation.name}: nobody gets a 2xx with their own ids; it needs an entry in test/tenancy/matrix/recipes.ts. The ${caller?.name} is answered ${answer?.status} ${answer?.text.slice(0, 300)}`);
+    if (!caller) throw new Error('nobody calls');
+    const input = ownInput(this.operation, this.world.a);
+    this.report.vacuous.push(explainMissingRecipe(this.operation, caller.name, input, await this.ask(caller, input)));
   }
 
   private leak(what: string, detail: string): void {

@@ -1,20 +1,15 @@
-import { DataSource } from 'typeorm';
-import { AccessGuard } from '../../../src/access/access.guard.js';
-import { findPrincipal, type Principal } from '../../../src/access/principal.js';
+import type { ExecutionContext } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import type { Principal } from '../../../src/access/principal.js';
+import { IdempotencyInterceptor } from '../../../src/idempotency/idempotency.interceptor.js';
 import { DomainError } from '../../../src/kernel/failure.js';
 import type { ReceivedBody } from '../../../src/kernel/http/received-body.js';
+import { isUuid } from '../../../src/kernel/ids.js';
 import { MembersService } from '../../../src/organizations/members.service.js';
 import { TokenEngine } from '../../../src/tokens/token-engine.js';
 import { TokenVerifier } from '../../../src/tokens/token-verifier.js';
-import { theApp } from '../../support/app.js';
-import type { World } from './matrix.js';
-
-/** A fault in the running application. */
-export interface Planted {
-  /** How often what is faulty has run. */
-  executed(): number;
-  remove(): Promise<void>;
-}
+import { afterGuard, replace, rewrite, unheardGuard, type Planted } from './faults.js';
+import type { World } from './world.js';
 
 export interface Mutant {
   readonly name: string;
@@ -27,36 +22,6 @@ export interface Mutant {
   plant(world: World): Promise<Planted>;
 }
 
-type Method = (...parameters: any[]) => any;
-
-/** Puts a method in the place of another of this class, for every instance. */
-function replace(owner: object, method: string, make: (original: Method, count: () => void) => Method): Planted {
-  const target = owner as Record<string, Method>;
-  const original = target[method];
-  if (!original) throw new Error(`there is no method ${method} to put a fault into`);
-  let executions = 0;
-  target[method] = make(original, () => (executions += 1));
-  return {
-    executed: () => executions,
-    remove: () => {
-      target[method] = original;
-      return Promise.resolve();
-    },
-  };
-}
-
-/** Changes the text of every statement that fits, on its way to the database. */
-async function rewrite(pattern: RegExp, by: string | ((...parts: string[]) => string)): Promise<Planted> {
-  const runner = (await theApp()).app.get(DataSource).createQueryRunner();
-  const prototype = Object.getPrototypeOf(runner) as object;
-  await runner.release();
-  return replace(prototype, 'query', (original, count) => function (this: unknown, sql: string, ...rest: unknown[]) {
-    const changed = sql.replace(pattern, by as string);
-    if (changed !== sql) count();
-    return original.call(this, changed, ...rest) as unknown;
-  });
-}
-
 /** The predicate is gone; its parameter stays, for the others keep their numbers. */
 const ANY = (placeholder: string): string => `${placeholder}::uuid IS NOT NULL`;
 
@@ -67,17 +32,6 @@ const dropped = (name: string, pattern: RegExp, operations: readonly string[], m
   plant: () => rewrite(pattern, (whole, column, placeholder) => whole.replace(`${column} = ${placeholder}`, ANY(placeholder ?? '$1'))),
   ...more,
 });
-
-/** After the guard has let somebody in: what a fault makes of who they are. */
-function afterGuard(spoil: (principal: any, request: { headers: Record<string, string>; body?: unknown; routeOptions: { url: string } }) => boolean): Planted {
-  return replace(AccessGuard.prototype, 'canActivate', (original, count) => async function (this: unknown, context: { switchToHttp(): { getRequest(): never } }) {
-    const result: unknown = await original.call(this, context);
-    const request = context.switchToHttp().getRequest();
-    const principal = findPrincipal(request);
-    if (principal && spoil(principal, request)) count();
-    return result;
-  });
-}
 
 function textOf(body: unknown): string {
   return (body as ReceivedBody | undefined)?.bytes?.toString('utf8') ?? '';
@@ -99,6 +53,7 @@ export const MUTANTS: readonly Mutant[] = [
   dropped('the tenant predicate dropped where members are read', /FROM memberships m\s+JOIN users u[^]*?WHERE (m\.organization_id) = (\$1)/, ['GET /v1/members/{id}', 'GET /v1/members']),
   dropped('the tenant predicate dropped where a project is found by its key', /WHERE \(\(("Project"\."organization_id") = (\$1)\)/, ['GET /v1/projects/{key}', 'GET /v1/projects/{key}/environments']),
   dropped('the tenant predicate dropped where a role is found', /WHERE \(\(("RoleRecord"\."organization_id") = (\$1)\)/, ['GET /v1/roles/{id}', 'DELETE /v1/roles/{id}']),
+  dropped('the tenant predicate dropped where sessions are read', /FROM sessions s\s+JOIN memberships m[^]*?WHERE (s\.organization_id) = (\$1)/, ['GET /v1/sessions']),
   dropped('the tenant predicate dropped in the list of the record', /FROM "audit_events" "e" WHERE ("e"\."organization_id") = (\$1)/, ['GET /v1/audit-events']),
   dropped('the tenant predicate dropped in a statement that changes', /^UPDATE invitations SET revoked_at = \$3 WHERE (organization_id) = (\$1)/, ['DELETE /v1/invitations/{id}']),
   dropped('a cursor taken for the only bound of a list', /^SELECT t\.\*[^]*?(t\.organization_id) = (\$1)(?=[^]*\(t\.created_at, t\.id\) [<>])/, ['GET /v1/tokens', 'GET /auth/v1/tokens']),
@@ -124,23 +79,22 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'the guard\'s word unheard on one route',
     stoppedByDatabase: false,
     operations: ['GET /v1/audit-events'],
-    plant: () => Promise.resolve(replace(AccessGuard.prototype, 'canActivate', (original, count) => async function (this: unknown, context: { switchToHttp(): { getRequest(): { routeOptions: { url: string } } } }) {
-      try {
-        return await original.call(this, context) as unknown;
-      } catch (error) {
-        if (!(error instanceof DomainError) || error.code !== 'permission-missing' || context.switchToHttp().getRequest().routeOptions.url !== '/v1/audit-events') throw error;
-        count();
-        return true;
-      }
-    })),
+    plant: () => Promise.resolve(unheardGuard('/v1/audit-events')),
+  },
+  {
+    name: 'the guard\'s word unheard on a route that the server serves itself',
+    stoppedByDatabase: false,
+    operations: ['POST /v1/introspect/batch'],
+    plant: () => Promise.resolve(unheardGuard('/v1/introspect/batch')),
   },
   {
     name: 'an organization in a header believed',
     stoppedByDatabase: false,
     operations: ['GET /v1/members', 'POST /v1/projects'],
     plant: () => Promise.resolve(afterGuard((principal, { headers }) => {
-      if (!headers['x-organization-id']?.match(/^[0-9a-f-]{36}$/)) return false;
-      principal.organizationId = headers['x-organization-id'];
+      const claimed = String(headers['x-organization-id']);
+      if (!isUuid(claimed)) return false;
+      principal.organizationId = claimed;
       return true;
     })),
   },
@@ -159,9 +113,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'introspection without a look at whose token it is',
     stoppedByDatabase: false,
-    operations: ['POST /oauth2/introspect'],
+    operations: ['POST /oauth2/introspect', 'POST /v1/introspect/batch'],
     plant: () => Promise.resolve(afterGuard((principal: { permissions: Principal['permissions'] }, { routeOptions }) => {
-      if (routeOptions.url !== '/oauth2/introspect') return false;
+      if (!routeOptions.url?.includes('introspect')) return false;
       principal.permissions = new Set([...principal.permissions, 'platform:token:introspect']);
       return true;
     })),
@@ -206,6 +160,17 @@ export const MUTANTS: readonly Mutant[] = [
     })),
   },
   {
+    name: 'an Idempotency-Key taken for whoever used it',
+    stoppedByDatabase: false,
+    operations: ['POST /v1/roles'],
+    plant: ({ b }) => Promise.resolve(replace(IdempotencyInterceptor.prototype, 'intercept', (original, count) => function (this: unknown, context: ExecutionContext, next: unknown) {
+      const key = String(context.switchToHttp().getRequest<FastifyRequest>().headers['idempotency-key']);
+      if (!b.things['idempotency-key'].includes(key)) return original.call(this, context, next) as unknown;
+      count();
+      throw new DomainError('idempotency-mismatch', 'This Idempotency-Key has been used for another request.', {});
+    })),
+  },
+  {
     name: 'a cache without the tenant in its key',
     stoppedByDatabase: false,
     operations: ['GET /v1/members/{id}'],
@@ -219,14 +184,3 @@ export const MUTANTS: readonly Mutant[] = [
     })),
   },
 ];
-
-/** Lets every policy of an organization's own rows through, as if there were none; call what is returned to bind them again. */
-export async function withoutRowLevelSecurity({ state }: World): Promise<() => Promise<void>> {
-  const policies = await state.query(`SELECT tablename, policyname, qual, with_check FROM pg_policies WHERE schemaname = 'public' AND policyname = 'own_organization'`);
-  const alter = (conditions: (policy: Record<string, any>) => readonly [string, string]): Promise<unknown> =>
-    state.query(`${policies.map((policy) => `ALTER POLICY ${policy['policyname']} ON ${policy['tablename']} USING (${conditions(policy)[0]}) WITH CHECK (${conditions(policy)[1]});`).join('')} SELECT 1`);
-  await alter(() => ['true', 'true']);
-  return async () => {
-    await alter(({ qual, with_check: check }) => [qual, check ?? qual]);
-  };
-}

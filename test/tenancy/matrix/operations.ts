@@ -78,10 +78,20 @@ function resolve(document: any, schema: Schema, depth = 0): Schema {
   };
 }
 
-/** Every place of a request where a text stands that is not one of a few words, a date or an address. */
+/**
+ * Every place of a request where a text stands that is not one of a few words, a date or an address; but an
+ * Idempotency-Key, which every operation is sent, whether its document knows it or not.
+ */
 export function placesOf({ parameters, body }: Operation): readonly Place[] {
-  const inParameters = parameters.filter(({ schema, in: part }) => part === 'path' || isFree(schema)).map(({ in: part, name }): Place => [part, name]);
+  const free = parameters.filter(({ schema, in: part, name }) => part === 'path' || (isFree(schema) && name !== 'Idempotency-Key'));
+  const inParameters = free.map(({ in: part, name }): Place => [part, name]);
   return [...inParameters, ...(body ? leavesOf(body.schema).map((way): Place => ['body', ...way]) : [])];
+}
+
+/** Words in the query by which the same operation does another thing: its order, its format, how sure it is. */
+export function waysOf({ parameters }: Operation): readonly (readonly [name: string, word: string])[] {
+  const choices = parameters.filter(({ in: part, schema }) => part === 'query' && schema.enum);
+  return choices.flatMap(({ name, schema }) => (schema.enum ?? []).filter((word) => word !== schema.default).map((word) => [name, String(word)] as const));
 }
 
 function leavesOf(schema: Schema, depth = 0): (string | number)[][] {

@@ -13,13 +13,15 @@ import type { Twin } from './twins.js';
 /** Someone who calls: with which credential is a matter of what the operation asks for. */
 export interface Caller {
   readonly name: string;
-  /** Null: with none. */
-  credentialFor(permission: string): string | null;
+  /** As it is sent; null: none. */
+  authorizationFor(permission: string): string | null;
   /** What must be refused to them: all but what is public, or but what everybody may who is anybody. */
   readonly barred?: 'from all' | 'from all but the profile';
 }
 
-const fixed = (name: string, credential: string | null, barred?: Caller['barred']): Caller => ({ name, credentialFor: () => credential, ...(barred && { barred }) });
+const bearer = (credential: string): string => `Bearer ${credential}`;
+const sending = (name: string, authorization: string | null, barred?: Caller['barred']): Caller => ({ name, authorizationFor: () => authorization, ...(barred && { barred }) });
+export const fixed = (name: string, credential: string, barred?: Caller['barred']): Caller => sending(name, bearer(credential), barred);
 
 /** True where the guard must turn this caller away. */
 export function isBarred({ barred }: Caller, permission: string): boolean {
@@ -47,14 +49,14 @@ export async function callersOf(twin: Twin, permissions: readonly string[], stat
     fixed('session of an ADMIN', tenant.admin.session),
     fixed('session of a MEMBER', (await aMember(tenant)).session),
     fixed('session of an EXTERNAL', (await aMember(tenant, 'EXTERNAL')).session),
-    { name: 'session with a custom role of exactly this', credentialFor: (permission) => (people.get(permission) ?? nobody).session },
+    { name: 'session with a custom role of exactly this', authorizationFor: (permission) => bearer((people.get(permission) ?? nobody).session) },
   ];
   for (const kind of TOKEN_KINDS) {
     const shape = SHAPES[kind](twin);
     const exact = new Map<string, string>();
     for (const permission of grantable) exact.set(permission, await mint(tenant, { ...shape, permissions: [permission] }));
     const none = await mint(tenant, { ...shape, permissions: [] });
-    callers.push({ name: `${kind} token of exactly this`, credentialFor: (permission) => exact.get(permission) ?? none });
+    callers.push({ name: `${kind} token of exactly this`, authorizationFor: (permission) => bearer(exact.get(permission) ?? none) });
     callers.push(fixed(`${kind} token of nothing`, none, 'from all but the profile'));
     callers.push(fixed(`${kind} token of everything`, await mint(tenant, { ...shape, permissions: TENANT_PERMISSIONS })));
   }
@@ -63,12 +65,15 @@ export async function callersOf(twin: Twin, permissions: readonly string[], stat
     callers.push(fixed(`${kind} token limited to a project`, await mint(tenant, { ...SHAPES[kind](twin), permissions: TENANT_PERMISSIONS, projects: own })));
   }
   const everything = { ...SHAPES.user(twin), permissions: TENANT_PERMISSIONS };
-  callers.push(fixed('nobody', null, 'from all'), fixed('revoked token', await mint(tenant, everything, 'revoked_at = now()', state), 'from all'));
+  callers.push(sending('machine identity with its client secret', basic(twin.things['client-id'][0], twin.things['client-secret'][0])));
+  callers.push(sending('nobody', null, 'from all'), fixed('revoked token', await mint(tenant, everything, 'revoked_at = now()', state), 'from all'));
   callers.push(fixed('expired token', await mint(tenant, everything, `expires_at = '${Instant.parse('2020-01-01T00:00:00Z')?.toPostgres()}'`, state), 'from all'));
   const left = await aMember(tenant);
   await call('POST', '/auth/logout', { as: left.session });
   return [...callers, fixed('ended session', left.session, 'from all')];
 }
+
+const basic = (id = '', secret = ''): string => `Basic ${Buffer.from(`${encodeURIComponent(id)}:${encodeURIComponent(secret)}`).toString('base64')}`;
 
 async function mint(tenant: TestTenant, request: MintRequest, afterwards?: string, state?: DatabaseState): Promise<string> {
   const { app } = await theApp();

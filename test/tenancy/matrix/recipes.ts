@@ -29,6 +29,10 @@ export interface Recipe {
   readonly own?: Readonly<Record<string, (own: Own) => string>>;
   /** Put into the body beside what stands in a place, without which that would not be looked at. */
   readonly beside?: Readonly<Record<string, object>>;
+  /** Places that take part in no attack on all at once, because they would contradict others. */
+  readonly exclusive?: readonly string[];
+  /** Places where only certain words, or what was signed, can stand, though the document does not say so. */
+  readonly words?: readonly string[];
   /** Places where what stands there proves by itself who is calling: another tenant's secret makes its holder that tenant. */
   readonly proves?: readonly string[];
   /** The same of all places together, though not of one alone. */
@@ -74,10 +78,19 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
   'POST /oauth2/token': {
     body: ({ twin: { things } }) => ({ grant_type: 'client_credentials', client_id: things['client-id'][0], client_secret: things['client-secret'][0] }),
     kinds: { 'body.scope': 'permission', 'body.audience': 'address', 'body.resource': 'address', 'body.client_assertion_type': 'address', 'body.subject_token_type': 'address', 'body.requested_token_type': 'address' },
-    proves: ['body.subject_token'],
+    proves: ['body.client_assertion', 'body.subject_token', 'body.actor_token'],
     proveTogether: true,
     recordedThere: GUESSED_CLIENT,
   },
+  'POST /auth/password': { body: ({ twin: { things }, fresh }) => ({ current_password: things.password[0], new_password: `${fresh()} battery staple` }) },
+  // Whoever holds a reset is let in by it.
+  'POST /auth/password/reset': { body: ({ twin: { things }, fresh }) => ({ token: things['reset-token'][0], password: `${fresh()} battery staple` }), proves: ['body.token'] },
+  'POST /v1/introspect/batch': {
+    // One's own beside the other's: an answer for each, and none for all.
+    body: ({ twin: { things } }) => ({ tokens: [things['token-secret'][0], things['token-secret'][1]] }),
+    operatorMay: 'platform:token:introspect is the right to ask about any token',
+  },
+  'POST /v1/tokens/{id}/restore': { path: ({ twin: { things } }) => ({ id: things['user-token'][2] ?? '' }) },
   'POST /v1/machine-identities/{id}/client-keys': { body: ({ fresh }) => ({ name: fresh(), jwk: aPublicKey() }) },
   'POST /v1/tokens/import': {
     body: ({ twin: { things }, fresh }) => ({ tokens: [{ secret: `${fresh()}-drawn-elsewhere`, kind: 'user', owner_id: things.user[0], projects: [things.project[0]] }] }),
@@ -86,7 +99,12 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
   },
   // Whoever has found a secret shows it, to have it ended wherever it belongs.
   'POST /v1/tokens/report-leak': { proves: ['body.tokens[].token'] },
-  'POST /v1/secret-scanning/github': { body: ({ twin: { things } }) => alertOf(things['token-secret'][0]), header: ({ twin: { things } }) => signed(alertOf(things['token-secret'][0])) },
+  'POST /v1/secret-scanning/github': {
+    body: ({ twin: { things } }) => alertOf(things['token-secret'][0]),
+    header: ({ twin: { things } }) => signed(alertOf(things['token-secret'][0])),
+    proves: ['body[].token'],
+    words: ['header.Github-Public-Key-Signature', 'header.Github-Public-Key-Identifier', 'body[].type', 'body[].url', 'body[].source'],
+  },
   'DELETE /v1/signing-keys/{id}': { path: () => ({ id: OPERATORS.signingKey }) },
   'POST /v1/webhooks': { body: ({ fresh }) => ({ url: `https://hooks.example.com/${fresh()}`, events: ['token.revoked'] }) },
   'POST /v1/invitations': {
@@ -98,7 +116,12 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
     body: ({ fresh }) => ({ slug: fresh(), name: fresh(), admin: { email: `${fresh()}@example.test`, password: 'correct horse battery staple' } }),
   },
   'GET /v1/permissions': { kinds: { 'query.cursor': 'permission-cursor' } },
-  'POST /v1/permissions': { body: ({ fresh }) => ({ key: `${fresh()}:read`, description: fresh() }) },
+  'POST /v1/permissions': { body: ({ fresh }) => ({ key: `${fresh()}:read`, description: fresh() }), words: ['body.key'] },
+  'POST /v1/projects': { own: { 'body.key': ({ fresh }) => fresh(), 'body.name': ({ fresh }) => fresh() } },
+  'POST /api/admin/projects/{projectId}/api-tokens': { words: ['body.type'] },
+  'POST /api/admin/api-tokens': { words: ['body.type'] },
+  'GET /api/v1/organization/{organization_id}/roles': { exclusive: ['query.before'] },
+  'GET /api/v1/token': { exclusive: ['query.before'] },
   'DELETE /v1/permissions/{key}': { path: () => ({ key: OPERATORS.permission }) },
   // Of a machine identity that has none yet.
   'POST /api/v1/auth/token-auth/identities/{identityId}': { kinds: { 'path.identityId': 'bare-identity' } },
@@ -124,6 +147,9 @@ const RULES: readonly (readonly [RegExp, Kind])[] = [
   [/ \/v1\/machine-identities.* path\.id$/, 'identity'],
   [/ \/auth\/v1\/tokens.* path\.id$/, 'method-token'],
   [/ \/v1\/tokens.* path\.id$/, 'token'],
+  [/ \/v1\/tokens\/.* header\.If-Match$/, 'token-tag'],
+  [/ \/v1\/policy header\.If-Match$/, 'policy-tag'],
+  [/ \/v1\/sessions query\.user$/, 'user'],
   [/ path\.api_token_id$/, 'organization-token'],
   [/ path\.identityId$/, 'identity'],
   [/ path\.tokenId$/, 'identity-token'],
@@ -138,7 +164,7 @@ const RULES: readonly (readonly [RegExp, Kind])[] = [
   [/\.role_id$/, 'role'],
   [/\.(project|projects\[\]|workspaces\[\]|namespaceKey|namespace_key)$/, 'project'],
   [/\.environment$/, 'environment'],
-  [/\.(owner_id|actor_id|user_id)$/, 'user'],
+  [/\.(owner_id|actor_id|user_id|created_by)$/, 'user'],
   [/\.target_id$/, 'token'],
   [/ body\.refresh_token$/, 'refresh-token'],
   [/ body\.(clientId|client_id)$/, 'client-id'],
@@ -150,12 +176,13 @@ const RULES: readonly (readonly [RegExp, Kind])[] = [
   [/ body\.tokens\[\]\.url$/, 'address'],
   [/ \/v1\/webhooks.* body\.url$/, 'address'],
   [/ \/v1\/invitations\/accept body\.token$/, 'invitation-secret'],
+  [/ \/auth\/password\/reset body\.token$/, 'reset-token'],
   [/ body\.(accessToken|token|tokens\[\])$/, 'token-secret'],
   [/ \/v1\/roles\/.* header\.If-Match$/, 'role-tag'],
-  [/\.ipAddress$/, 'address'],
-  [/\.permissions\[\]$/, 'permission'],
+  [/\.(ipAddress|allowed_addresses\[\])$/, 'address'],
+  [/\.(permission|(allowed_)?permissions\[\])$/, 'permission'],
   [/\.email$/, 'email'],
-  [/ body\.password$/, 'password'],
+  [/ body\.((current_|new_|admin\.)?password)$/, 'password'],
 ];
 
 export function recipeOf({ name }: Operation): Recipe {

@@ -73,14 +73,13 @@ function putInto(target: unknown, [step, ...rest]: (string | number)[], value: u
 let sources = 0;
 
 /** One request; each comes from another address, for what is counted by address is not the subject here. */
-export function send({ method, path, body: described }: Operation, input: Input, credential: string | null): Promise<Answer> {
+export function send({ method, path, body: described }: Operation, input: Input, authorization: string | null): Promise<Answer> {
   const url = path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(input.path[name] ?? ''));
   const query = new URLSearchParams(input.query).toString();
   const form = described?.mediaType === 'application/x-www-form-urlencoded' && input.body !== undefined;
   sources += 1;
   return call(method, query ? `${url}?${query}` : url, {
-    ...(credential !== null && { as: credential }),
-    headers: input.header,
+    headers: { ...input.header, ...(authorization !== null && { authorization }) },
     from: `10.${(sources >> 16) & 255}.${(sources >> 8) & 255}.${sources & 255}`,
     ...(form ? { form: input.body as Record<string, string> } : input.body !== undefined && { body: input.body }),
   });

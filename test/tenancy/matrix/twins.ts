@@ -11,8 +11,8 @@ import { aPublicKey } from './recipes.js';
 export type Kind =
   | 'cursor'
   | 'address' | 'bare-identity' | 'email' | 'environment' | 'identity' | 'identity-token' | 'client-id' | 'client-secret' | 'client-secret-id' | 'invitation' | 'invitation-secret'
-  | 'member' | 'method-token' | 'organization' | 'organization-token' | 'project' | 'project-token' | 'project-token-name' | 'refresh-token' | 'role' | 'role-key'
-  | 'session' | 'slug' | 'sub-organization-slug' | 'text' | 'token' | 'token-number' | 'token-secret' | 'user' | 'user-token' | 'password' | 'permission' | 'permission-cursor' | 'role-tag' | 'sub-organization' | 'webhook' | 'delivery' | 'client-key' | 'idempotency-key';
+  | 'member' | 'method-token' | 'organization' | 'organization-token' | 'project' | 'project-token' | 'project-token-name' | 'refresh-token' | 'reset-token' | 'role' | 'role-key'
+  | 'session' | 'slug' | 'sub-organization-slug' | 'text' | 'token' | 'token-number' | 'token-secret' | 'user' | 'user-token' | 'password' | 'permission' | 'permission-cursor' | 'policy-tag' | 'role-tag' | 'token-tag' | 'sub-organization' | 'webhook' | 'delivery' | 'client-key' | 'idempotency-key';
 
 /** One of two organizations that look alike, with every string of it marked. */
 export interface Twin {
@@ -77,6 +77,11 @@ export async function aTwin(state: DatabaseState, extraNumbers: number): Promise
   const invitations: { id: string; token: string }[] = [];
   for (const word of ['guest', 'late', 'gone']) invitations.push(await post('/v1/invitations', { email: `${word}@${canary}.test`, role: 'MEMBER' }));
 
+  const resets: string[] = [];
+  for (const person of people.slice(1, 3)) resets.push((await post(`/v1/members/${memberOf(person)}/password-reset`, {})).token);
+
+  await ok('PATCH', '/v1/policy', { as, body: { active_tokens_max: 10_000 + extraNumbers } });
+
   const userTokens: string[] = [];
   const methodTokens: string[] = [];
   const organizationTokens: string[] = [];
@@ -122,7 +127,7 @@ export async function aTwin(state: DatabaseState, extraNumbers: number): Promise
   await state.query(`UPDATE webhook_deliveries SET status = 'failed', next_attempt_at = NULL WHERE organization_id = ${a}; SELECT 1`);
   await state.query(`UPDATE organizations SET name = '${canary} ' || name WHERE id IN (${a}, ${b}); SELECT 1`);
   const inventory = await state.query(`SELECT id, short_id FROM api_tokens WHERE organization_id = ${a} ORDER BY revoked_at NULLS FIRST, kind, created_at`);
-  const sessions = await state.query(`SELECT id FROM sessions WHERE organization_id = ${a} ORDER BY created_at DESC, id`);
+  const sessions = await state.query(`SELECT id FROM sessions WHERE organization_id = ${a} ORDER BY ended_at NULLS FIRST, user_id = '${tenant.admin.id}', created_at, id`);
   const environments = await state.query(`SELECT DISTINCT id, key FROM environments WHERE organization_id = ${a} ORDER BY key`);
   const projects = await state.query(`SELECT id FROM projects WHERE organization_id = ${a} ORDER BY deleted_at NULLS FIRST, key`);
   const spare = await ok('POST', '/auth/login', { body: { email: tenant.admin.email, password: tenant.admin.password, organization: tenant.slug } });
@@ -134,6 +139,7 @@ export async function aTwin(state: DatabaseState, extraNumbers: number): Promise
   const hash = await (await theApp()).app.get(Passwords).hash(password);
   await state.query(`UPDATE users SET password_hash = '${hash}' WHERE id = '${tenant.admin.id}'; SELECT 1`);
 
+  const tagOf = async (url: string): Promise<string> => String((await call('GET', url, { as })).headers['etag']);
   const ids = (rows: readonly Record<string, any>[]): string[] => rows.map(({ id }) => id as string);
   return {
     tenant,
@@ -169,12 +175,15 @@ export async function aTwin(state: DatabaseState, extraNumbers: number): Promise
       'refresh-token': [spare.refresh_token],
       role: [...ids(roles), ...ids(await state.query(`SELECT id FROM roles WHERE organization_id = ${a} AND built_in`))],
       'role-key': roles.map(({ key }) => key),
-      'role-tag': [String((await call('GET', `/v1/roles/${roles[0]?.id}`, { as })).headers['etag'])],
+      'policy-tag': [await tagOf('/v1/policy')],
+      'reset-token': resets,
+      'role-tag': [await tagOf(`/v1/roles/${roles[0]?.id}`)],
       session: ids(sessions),
       slug: [tenant.slug, sub.slug],
       'sub-organization-slug': [sub.slug],
       text: ['-shop', '-support', '-robot', '-qa', '-org', '-second', '-audit', '-helper', '-one', '-sub', '-two', '-below', '-gone', '-all', '-old'].map((end) => canary + end),
       token: inventory.flatMap(({ id, short_id: shortId }) => (shortId ? [id, shortId] : [id]) as string[]),
+      'token-tag': [await tagOf(`/v1/tokens/${inventory[0]?.['id']}`)],
       'token-number': [String(1 + extraNumbers)],
       'token-secret': secrets,
       user: people.map(({ id }) => id),
@@ -202,7 +211,7 @@ export async function tracesOf(twin: Twin, state: DatabaseState): Promise<readon
         SELECT FROM information_schema.columns o WHERE o.table_schema = 'public' AND o.table_name = c.table_name AND o.column_name = 'organization_id')`,
   );
   const rows = await state.query(tables.map(({ table, column }) => `SELECT ${column}::text AS id FROM ${table} WHERE organization_id IN (${organizations}) AND ${column} IS NOT NULL`).join(' UNION '));
-  return [...new Set([twin.canary, ...rows.map(({ id }) => id as string), ...twin.people.map(({ id }) => id), ...twin.things['token-secret'], ...twin.things['client-secret'], ...twin.things['invitation-secret'], ...twin.things['refresh-token']])];
+  return [...new Set([twin.canary, ...rows.map(({ id }) => id as string), ...twin.people.map(({ id }) => id), ...twin.things['token-secret'], ...twin.things['client-secret'], ...twin.things['invitation-secret'], ...twin.things['reset-token'], ...twin.things['refresh-token']])];
 }
 
 /** Stops what changes rows by itself, so that a changed row is a changed row. */

@@ -13,7 +13,7 @@ const COUNTED: Readonly<Record<string, readonly string[]>> = { 'POST /v1/invitat
 /** What an operation does for the first caller for whom it does anything. */
 interface Done {
   readonly operation: Operation;
-  readonly credential: string | null;
+  readonly authorization: string | null;
   readonly changed: readonly string[];
   readonly events: readonly string[];
 }
@@ -33,7 +33,7 @@ beforeAll(async () => {
 }, 600_000);
 afterAll(() => world.end());
 
-const ask = (operation: Operation, credential: string | null): Promise<Answer> => send(operation, ownInput(operation, world.a), credential);
+const ask = (operation: Operation, authorization: string | null): Promise<Answer> => send(operation, ownInput(operation, world.a), authorization);
 const withoutBeside = (tables: readonly string[]): string[] => tables.filter((table) => !BESIDE.includes(table));
 
 /** Every event of this request, in whichever organization: action, target and organization in one text. */
@@ -46,11 +46,11 @@ async function eventsOf({ headers }: Answer): Promise<string[]> {
 
 async function firstSuccess(operation: Operation): Promise<Done | null> {
   for (const caller of [...world.callers, world.operator]) {
-    const credential = caller.credentialFor(operation.permission);
-    const answer = await ask(operation, credential);
+    const authorization = caller.authorizationFor(operation.permission);
+    const answer = await ask(operation, authorization);
     const events = await eventsOf(answer);
     const changed = withoutBeside(await world.state.restore());
-    if (answer.status >= 200 && answer.status < 300) return { operation, credential, changed, events };
+    if (answer.status >= 200 && answer.status < 300) return { operation, authorization, changed, events };
   }
   return null;
 }
@@ -85,8 +85,8 @@ describe('every operation of the document', () => {
 
   it('that is recorded does nothing, and does not say that it had, where it cannot be recorded', async () => {
     const faults: string[] = [];
-    for (const { operation, credential } of done.filter(({ events }) => events.length > 0)) {
-      const { status } = await withoutRecord(() => ask(operation, credential));
+    for (const { operation, authorization } of done.filter(({ events }) => events.length > 0)) {
+      const { status } = await withoutRecord(() => ask(operation, authorization));
       const changed = withoutBeside(await world.state.restore()).filter((table) => !COUNTED[operation.name]?.includes(table));
       if (status < 500 || changed.length > 0) faults.push(`${operation.name} answers ${status} and changes ${changed.join(', ') || 'nothing'}`);
     }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { withoutRowLevelSecurity } from '../tenancy/matrix/faults.js';
 import { runMatrix, type Report } from '../tenancy/matrix/matrix.js';
-import { MUTANTS, withoutRowLevelSecurity, type Mutant } from '../tenancy/matrix/mutants.js';
+import { MUTANTS, type Mutant } from '../tenancy/matrix/mutants.js';
 import { readOperations, type Operation } from '../tenancy/matrix/operations.js';
 import { runWithoutB } from '../tenancy/matrix/without-b.js';
 import { aWorld, type OwnWorld } from '../tenancy/matrix/world.js';
