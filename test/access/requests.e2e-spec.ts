@@ -124,16 +124,17 @@ describe('the database being away', () => {
     const { app } = await theApp();
     const { Database } = await import('../../src/kernel/database/database.js');
     const database = app.get(Database);
-    const query = database.query.bind(database);
+    const [query, statement] = [database.query.bind(database), database.statement.bind(database)];
     const secret = (await call('POST', '/user/api-tokens', { as: tenant.admin.session, body: {} })).body.token;
-    database.query = () => Promise.reject(Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }));
+    const away = (): Promise<never> => Promise.reject(Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }));
+    Object.assign(database, { query: away, statement: away });
     try {
       for (const [method, url, as] of [['GET', '/auth/me', secret], ['GET', '/auth/me', tenant.admin.session], ['GET', '/health/ready', undefined]] as const) {
         const { status, headers } = await call(method, url, { as });
         expect([url, status, headers['retry-after']]).toEqual([url, 503, '1']);
       }
     } finally {
-      database.query = query;
+      Object.assign(database, { query, statement });
     }
   });
 });

@@ -1,6 +1,7 @@
 import { createSign, generateKeyPairSync, randomUUID } from 'node:crypto';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { SigningKeys } from '../../src/access/signing-keys.js';
+import { Database } from '../../src/kernel/database/database.js';
 import { PUBLIC_URL, theApp } from '../support/app.js';
 import { aMember, aName, aTenant, PASSWORD, sql, type TestTenant } from '../support/builders.js';
 import { call } from '../support/call.js';
@@ -267,6 +268,22 @@ describe('the Authorization header', () => {
   it('is never read from the query', async () => {
     expect((await call('GET', `/auth/me?access_token=${tenant.admin.session}`)).status).toBe(401);
   });
+});
+
+it('sessions that are presented at the same time share a round trip, and each is judged by itself', async () => {
+  const other = await aTenant();
+  const [live, ended, foreign] = [await aMember(tenant), await aMember(tenant), other.admin];
+  expect((await call('POST', '/auth/logout', { as: ended.session })).status).toBe(204);
+  const { app } = await theApp();
+  const statements = vi.spyOn(app.get(Database), 'statement');
+  const people = Array.from({ length: 30 }, (_, place) => [live, ended, foreign][place % 3] ?? live);
+  const answers = await Promise.all(people.map(({ session }) => me(session)));
+  const reads = statements.mock.calls.length;
+  statements.mockRestore();
+  expect(answers.map(({ status, body }) => (status === 200 ? body.user.id : status))).toEqual(people.map(({ id }) => (id === ended.id ? 401 : id)));
+  expect(reads).toBeLessThan(30);
+  expect((await call('POST', '/auth/logout', { as: live.session })).status).toBe(204);
+  expect((await me(live.session)).status).toBe(401);
 });
 
 it('keeps no password and no refresh token readable', async () => {
