@@ -26,6 +26,9 @@ import { RouteTable } from './kernel/http/route-table.js';
 import { KeyRing } from './kernel/key-ring.js';
 import { Maintenance } from './kernel/maintenance/maintenance.js';
 import { MaintenanceRunner } from './kernel/maintenance/maintenance-runner.js';
+import { CreationQuota } from './kernel/limits/creation-quota.js';
+import { RateLimits } from './kernel/limits/rate-limits.js';
+import { SharedWindows } from './kernel/limits/shared-windows.js';
 import { Mailer } from './kernel/mail/mailer.js';
 import { OutgoingAddresses } from './kernel/outgoing-addresses.js';
 import { PublicUrl } from './kernel/public-url.js';
@@ -50,6 +53,9 @@ export interface Foundations {
   readonly retention: Retention;
   readonly outgoing: OutgoingAddresses;
   readonly background: Background;
+  readonly limits: RateLimits;
+  readonly sharedWindows: SharedWindows;
+  readonly creations: CreationQuota;
 }
 
 export function openDoors(): Doors {
@@ -59,7 +65,7 @@ export function openDoors(): Doors {
 @Global()
 @Module({})
 class KernelModule {
-  static on({ database, keys, publicUrl, mailer, clock, routes, doors, retention, outgoing, background }: Foundations): DynamicModule {
+  static on({ database, keys, publicUrl, mailer, clock, routes, doors, retention, outgoing, background, limits, sharedWindows, creations }: Foundations): DynamicModule {
     return {
       module: KernelModule,
       imports: [TypeOrmModule.forRoot({ ...database.dataSourceOptions, autoLoadEntities: true, retryAttempts: 0 })],
@@ -74,6 +80,9 @@ class KernelModule {
         { provide: Retention, useValue: retention },
         { provide: OutgoingAddresses, useValue: outgoing },
         { provide: Background, useValue: background },
+        { provide: RateLimits, useValue: limits },
+        { provide: CreationQuota, useValue: creations },
+        { provide: SharedWindows, useFactory: () => sharedWindows },
         Maintenance,
         {
           provide: Invalidations,
@@ -82,7 +91,7 @@ class KernelModule {
         },
         MaintenanceRunner,
       ],
-      exports: [Database, Invalidations, KeyRing, PublicUrl, Mailer, Clock, RouteTable, Doors, Retention, OutgoingAddresses, Background, Maintenance],
+      exports: [Database, Invalidations, KeyRing, PublicUrl, Mailer, Clock, RouteTable, Doors, Retention, OutgoingAddresses, Background, RateLimits, CreationQuota, Maintenance],
     };
   }
 }

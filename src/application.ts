@@ -7,7 +7,7 @@ import { serveBareRoutes } from './access/bare-routes.js';
 import { AppModule, openDoors, type Foundations } from './app.module.js';
 import { Background } from './kernel/background.js';
 import { Clock } from './kernel/clock.js';
-import { TOKEN_RETENTION_DAYS, type Config } from './kernel/config.js';
+import { CREATIONS_PER_MINUTE, TOKEN_RETENTION_DAYS, type Config } from './kernel/config.js';
 import { isolationFaults } from './kernel/database/isolation-check.js';
 import type { OpenDatabase } from './kernel/database/open-database.js';
 import { serverFaults } from './kernel/database/server-check.js';
@@ -21,6 +21,10 @@ import { logRequests } from './kernel/http/request-log.js';
 import { keepLimits, PATH_PART_LENGTH_MAX } from './kernel/http/route-limits.js';
 import { RouteTable } from './kernel/http/route-table.js';
 import { KeyRing } from './kernel/key-ring.js';
+import { CreationQuota } from './kernel/limits/creation-quota.js';
+import { LocalWindows } from './kernel/limits/local-windows.js';
+import { RateLimits } from './kernel/limits/rate-limits.js';
+import { SharedWindows } from './kernel/limits/shared-windows.js';
 import { Mailer } from './kernel/mail/mailer.js';
 import { OutgoingAddresses } from './kernel/outgoing-addresses.js';
 import { PublicUrl } from './kernel/public-url.js';
@@ -28,7 +32,7 @@ import { Retention } from './kernel/retention.js';
 import { serveDocument } from './openapi.js';
 
 export interface ApplicationParts {
-  readonly config: Pick<Config, 'logLevel' | 'publicUrl' | 'trustedProxies'> & Partial<Pick<Config, 'mail' | 'redisUrl' | 'tokenRetentionDays' | 'webhookAllowedAddresses'>>;
+  readonly config: Pick<Config, 'logLevel' | 'publicUrl' | 'trustedProxies'> & Partial<Pick<Config, 'creationsPerMinute' | 'mail' | 'redisUrl' | 'tokenRetentionDays' | 'webhookAllowedAddresses'>>;
   readonly secretKeys: readonly string[];
   readonly database: OpenDatabase;
   readonly clock?: Clock;
@@ -48,6 +52,9 @@ function spareHeaders(adapter: FastifyAdapter, paths: ReadonlySet<string>): void
 
 /** The whole application, ready to listen or to be asked in-process. Refuses a database that would not keep tenants apart, or might lose what it confirms. */
 export async function createApplication({ config, secretKeys, database, clock = new Clock(), worker, logTo, background = true }: ApplicationParts): Promise<NestFastifyApplication> {
+  const windows = new LocalWindows(clock);
+  const sharedWindows = await SharedWindows.open(config.redisUrl ?? null, windows);
+  const limits = new RateLimits(windows, sharedWindows);
   const foundations: Foundations = {
     database,
     keys: new KeyRing(secretKeys),
@@ -59,6 +66,9 @@ export async function createApplication({ config, secretKeys, database, clock = 
     retention: new Retention(config.tokenRetentionDays ?? TOKEN_RETENTION_DAYS),
     outgoing: new OutgoingAddresses(config.webhookAllowedAddresses ?? []),
     background: new Background(background),
+    limits,
+    sharedWindows,
+    creations: new CreationQuota(config.creationsPerMinute ?? CREATIONS_PER_MINUTE),
   };
   let filter: DialectFilter | null = null;
   const adapter = new FastifyAdapter({
@@ -76,7 +86,7 @@ export async function createApplication({ config, secretKeys, database, clock = 
   foundations.routes.watch(server);
   prepareIntake(server, foundations.doors);
   logRequests(server, barePaths);
-  await keepLimits(server, config.redisUrl ?? null);
+  keepLimits(server, limits);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.on(foundations), adapter, {
     bodyParser: false,
     abortOnError: false,

@@ -7,9 +7,12 @@ import { DomainError } from '../kernel/failure.js';
 import type { Door } from '../kernel/http/door.js';
 import { Doors } from '../kernel/http/doors.js';
 import { originOf, pathOf } from '../kernel/http/request.js';
+import { tellAllowance } from '../kernel/http/route-limits.js';
+import { CreationQuota } from '../kernel/limits/creation-quota.js';
+import { RateLimited, RateLimits } from '../kernel/limits/rate-limits.js';
 import { PROFILE_READ } from '../tokens/permissions.js';
 import { Authenticator } from './authenticator.js';
-import { setPrincipal, type Principal } from './principal.js';
+import { principalOf, setPrincipal, type Principal } from './principal.js';
 import { ACCESS, type AccessRule, type CredentialKind } from './require-permission.js';
 
 /** The only place where access is decided. A route that states nothing is refused to everyone. */
@@ -20,14 +23,17 @@ export class AccessGuard implements CanActivate {
     private readonly doors: Doors,
     private readonly authenticator: Authenticator,
     private readonly invalidations: Invalidations,
+    private readonly limits: RateLimits,
+    private readonly creations: CreationQuota,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const rule = this.reflector.getAllAndOverride<AccessRule | 'public' | undefined>(ACCESS, [context.getHandler(), context.getClass()]);
     if (!rule) throw new Error(`${context.getClass().name}.${context.getHandler().name} states no permission`);
     const http = context.switchToHttp();
-    const request = http.getRequest<FastifyRequest>();
-    await this.admit(rule, this.doors.at(pathOf(request.url)), request, http.getResponse<FastifyReply>());
+    const [request, reply] = [http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>()];
+    await this.admit(rule, this.doors.at(pathOf(request.url)), request, reply);
+    if (isCreation(rule, request)) await this.limitCreations(request, reply);
     return true;
   }
 
@@ -39,12 +45,22 @@ export class AccessGuard implements CanActivate {
     return onceKnown(known, (caller) => enter(caller, rule, request, reply));
   }
 
+  private async limitCreations(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const allowance = await this.limits.take(this.creations, principalOf(request).organizationId);
+    tellAllowance(reply, allowance);
+    if (allowance.exceeded) throw new RateLimited(allowance, 'This organization creates too much at once.');
+  }
+
   private authenticate(door: Door, request: FastifyRequest): Principal | Promise<Principal> {
     const presented = door.credential(request.headers);
     if (presented === 'missing') throw new DomainError('credentials-missing', 'The request carries no credential.', {});
     if (presented === 'ambiguous') throw new DomainError('credentials-ambiguous', 'The request carries more than one credential.', {});
     return this.authenticator.authenticate(presented.secret, originOf(request), presented.clientId);
   }
+}
+
+function isCreation(rule: AccessRule | 'public', { method }: FastifyRequest): boolean {
+  return method === 'POST' && rule !== 'public' && rule.permission.endsWith(':write');
 }
 
 function enter(principal: Principal, rule: AccessRule, request: FastifyRequest, reply: FastifyReply): void {

@@ -42,9 +42,10 @@ export class PasswordsController {
   @Post('reset')
   @HttpCode(204)
   @Public()
+  @Limits({ requestsPerMinute: 600 })
   @ApiOperation({ summary: 'Choose a new password', description: 'With the token of a link that works once, for an hour. Ends every session of the person and every other reset; log in to go on.' })
   @ApiNoContentResponse({ description: 'The password is the new one.' })
-  @ApiProblems(400, 401, 413, 415)
+  @ApiProblems(400, 401, 413, 415, 429)
   async reset(@Body() { token, password }: ResetPassword, @Req() request: FastifyRequest): Promise<void> {
     await this.resets.use({ token, password }, originOf(request));
   }

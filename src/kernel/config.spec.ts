@@ -31,6 +31,7 @@ describe('readConfig', () => {
       trustedProxies: [],
       webhookAllowedAddresses: [],
       tokenRetentionDays: 90,
+      creationsPerMinute: 60_000,
       logLevel: 'info',
     });
   });
@@ -48,10 +49,11 @@ describe('readConfig', () => {
       TRUSTED_PROXIES: '10.0.0.0/8, 10.0.0.0/33, proxy',
       WEBHOOK_ALLOWED_ADDRESSES: 'localhost',
       TOKEN_RETENTION_DAYS: '0',
+      CREATIONS_PER_MINUTE: '0',
       LOG_LEVEL: 'loud',
     });
     expect(faults.map((fault) => fault.split(' ')[0])).toEqual([
-      'DATABASE_URL', 'PORT', 'SECRET_KEY', 'PUBLIC_URL', 'SMTP_URL', 'MAIL_FROM', 'ADMIN_EMAIL', 'REDIS_URL', 'TRUSTED_PROXIES', 'TRUSTED_PROXIES', 'WEBHOOK_ALLOWED_ADDRESSES', 'TOKEN_RETENTION_DAYS', 'LOG_LEVEL',
+      'DATABASE_URL', 'PORT', 'SECRET_KEY', 'PUBLIC_URL', 'SMTP_URL', 'MAIL_FROM', 'ADMIN_EMAIL', 'REDIS_URL', 'TRUSTED_PROXIES', 'TRUSTED_PROXIES', 'WEBHOOK_ALLOWED_ADDRESSES', 'TOKEN_RETENTION_DAYS', 'CREATIONS_PER_MINUTE', 'LOG_LEVEL',
     ]);
   });
 
@@ -113,7 +115,7 @@ describe('readConfig', () => {
     const example = readFileSync(new URL('../../.env.example', import.meta.url), 'utf8');
     const named = [...example.matchAll(/^#?\s?([A-Z_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value] as const);
     expect(named.map(([name]) => name).sort()).toEqual(
-      ['ADMIN_EMAIL', 'ADMIN_PASSWORD', 'DATABASE_POOLER_URL', 'DATABASE_REPLICA_URLS', 'DATABASE_URL', 'DATA_DIR', 'HOST', 'LOG_LEVEL', 'MAIL_FROM', 'PORT', 'PUBLIC_URL', 'REDIS_URL', 'SECRET_KEY', 'SMTP_URL', 'TOKEN_RETENTION_DAYS', 'TRUSTED_PROXIES', 'WEBHOOK_ALLOWED_ADDRESSES', 'WORKERS'],
+      ['ADMIN_EMAIL', 'ADMIN_PASSWORD', 'CREATIONS_PER_MINUTE', 'DATABASE_POOLER_URL', 'DATABASE_REPLICA_URLS', 'DATABASE_URL', 'DATA_DIR', 'HOST', 'LOG_LEVEL', 'MAIL_FROM', 'PORT', 'PUBLIC_URL', 'REDIS_URL', 'SECRET_KEY', 'SMTP_URL', 'TOKEN_RETENTION_DAYS', 'TRUSTED_PROXIES', 'WEBHOOK_ALLOWED_ADDRESSES', 'WORKERS'],
     );
     expect(readConfig(Object.fromEntries(named.filter(([, value]) => value !== '')))).toEqual(readConfig({}));
   });

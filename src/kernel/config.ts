@@ -28,6 +28,8 @@ export interface Config {
   readonly webhookAllowedAddresses: readonly string[];
   /** How long tokens stay listed after they were revoked or have expired. */
   readonly tokenRetentionDays: number;
+  /** How much one organization may create in any minute. */
+  readonly creationsPerMinute: number;
   readonly logLevel: LogLevel;
 }
 
@@ -36,6 +38,7 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 const SENDER = /^(?:[^<>"@\p{Cc}]+ <[^\s@<>,;:"]+@[^\s@<>,;:"]+>|[^\s@<>,;:"]+@[^\s@<>,;:"]+)$/u;
 export const TOKEN_RETENTION_DAYS = 90;
+export const CREATIONS_PER_MINUTE = 60_000;
 
 const PLACEHOLDER = /^(change[-_ ]?me|secret|password|example|placeholder|your[-_ ]|<)/i;
 
@@ -116,6 +119,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     webhookAllowedAddresses: addressRanges('WEBHOOK_ALLOWED_ADDRESSES'),
     tokenRetentionDays: checked('TOKEN_RETENTION_DAYS', TOKEN_RETENTION_DAYS, (value) =>
       /^[1-9]\d{0,3}$/.test(value) ? Number(value) : ['must be a number of days from 1 to 9999']),
+    creationsPerMinute: checked('CREATIONS_PER_MINUTE', CREATIONS_PER_MINUTE, (value) =>
+      /^[1-9]\d{0,6}$/.test(value) ? Number(value) : ['must be a whole number from 1 to 9999999']),
     logLevel: checked<LogLevel>('LOG_LEVEL', 'info', (value) =>
       LOG_LEVELS.find((level) => level === value) ?? [`must be one of ${LOG_LEVELS.join(', ')}`]),
   };

@@ -45,7 +45,8 @@ export interface Failures {
   /** The Idempotency-Key has been used for another request. */
   'idempotency-mismatch': Record<string, never>;
   'limit-exceeded': { readonly resource: string; readonly limit: number };
-  'rate-limited': { readonly retryAfterSeconds: number };
+  /** `limit` names the one that is used up. */
+  'rate-limited': { readonly retryAfterSeconds: number; readonly limit?: string };
   /** A dependency does not answer; nothing was changed that was not confirmed. */
   'unavailable': { readonly retryAfterSeconds: number };
   'internal': Record<string, never>;

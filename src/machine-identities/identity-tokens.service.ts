@@ -128,13 +128,13 @@ export class IdentityTokensService {
 
   /** A new secret of the token whose secret this is, for whoever holds it. */
   async renew(secret: string, origin: Origin): Promise<MintedToken> {
-    await this.locate(secret);
+    await this.locate(secret, origin);
     return this.renewal.renew(secret, IDENTITY_TOKEN_PREFIX, origin);
   }
 
   /** Ends the token whose secret this is, at the wish of whoever holds it; ending it again changes nothing. */
   async revokeBySecret(secret: string, origin: Origin): Promise<void> {
-    const { keptIn, tokenId, kind, ownerId, inForce } = await this.locate(secret);
+    const { keptIn, tokenId, kind, ownerId, inForce } = await this.locate(secret, origin);
     if (!inForce) throw new CredentialsInvalid('expired');
     const holder: Caller = {
       organizationId: keptIn,
@@ -164,8 +164,8 @@ export class IdentityTokensService {
     return row.grounds;
   }
 
-  private async locate(secret: string): Promise<LocatedToken> {
-    const found = await this.verifier.locate(secret);
+  private async locate(secret: string, origin: Origin): Promise<LocatedToken> {
+    const found = await this.verifier.locate(secret, origin);
     if (!found) throw new CredentialsInvalid('unknown');
     if (found.kind !== 'machine-identity') throw new Conflict('token', 'other-kind', 'The token is not of a machine identity.');
     return found;

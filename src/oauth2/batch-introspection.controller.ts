@@ -9,7 +9,7 @@ import { ApiProblems } from '../kernel/http/document.js';
 import { inputOf } from '../kernel/http/input.pipe.js';
 import { PublicUrl } from '../kernel/public-url.js';
 import { TokenVerifier } from '../tokens/token-verifier.js';
-import { isFullyConsistent, NOT_THE_SENDER } from './asking.js';
+import { askedBy, isFullyConsistent } from './asking.js';
 import { Introspections, PresentedTokens } from './introspection.dto.js';
 import { toIntrospectionText } from './introspection.mapper.js';
 
@@ -34,7 +34,8 @@ export class BatchIntrospectionController {
     const { tokens } = inputOf(PresentedTokens, 'body', request.body);
     const principal = principalOf(request);
     const anew = isFullyConsistent(request);
-    return onceAllKnown(tokens.map((token) => this.verifier.verify(token, NOT_THE_SENDER, anew)), (verdicts) => {
+    const asked = askedBy(principal);
+    return onceAllKnown(tokens.map((token) => this.verifier.verify(token, asked, anew)), (verdicts) => {
       const answers = verdicts.map((verdict) => toIntrospectionText(principal, this.publicUrl.value, verdict));
       return `{"results":[${answers.join(',')}]}`;
     });

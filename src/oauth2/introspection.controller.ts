@@ -9,7 +9,7 @@ import { ApiProblems } from '../kernel/http/document.js';
 import { PublicUrl } from '../kernel/public-url.js';
 import { TokenEngine } from '../tokens/token-engine.js';
 import { TokenVerifier } from '../tokens/token-verifier.js';
-import { isFullyConsistent, NOT_THE_SENDER } from './asking.js';
+import { askedBy, isFullyConsistent } from './asking.js';
 import { Introspection, OAuthError, PresentedToken } from './introspection.dto.js';
 import { toIntrospectionText } from './introspection.mapper.js';
 import { presentedToken } from './presented-token.js';
@@ -40,7 +40,7 @@ export class IntrospectionController {
   introspect(request: FastifyRequest): BareAnswer {
     const token = presentedToken(request.body);
     const principal = principalOf(request);
-    const verdict = this.verifier.verify(token, NOT_THE_SENDER, isFullyConsistent(request));
+    const verdict = this.verifier.verify(token, askedBy(principal), isFullyConsistent(request));
     return onceKnown(verdict, (judged) => toIntrospectionText(principal, this.publicUrl.value, judged));
   }
 

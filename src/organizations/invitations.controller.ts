@@ -6,6 +6,7 @@ import { Public, RequirePermission } from '../access/require-permission.js';
 import { ApiProblems } from '../kernel/http/document.js';
 import { limitOf, PageQuery } from '../kernel/http/page-query.js';
 import { originOf } from '../kernel/http/request.js';
+import { Limits } from '../kernel/http/route-limits.js';
 import { requireCursor } from '../kernel/page.js';
 import { InvitationAcceptance } from './invitation-acceptance.service.js';
 import { AcceptInvitation, CreatedInvitation, CreateInvitation, InvitationPage, JoinedMember, type InvitationResource } from './invitations.dto.js';
@@ -45,6 +46,7 @@ export class InvitationsController {
 
   @Post('accept')
   @Public()
+  @Limits({ requestsPerMinute: 600 })
   @ApiOperation({
     summary: 'Become a member',
     description: 'With the token of an invitation. Who has an account under the invited address shows its password; who has none sets one.',

@@ -6,6 +6,7 @@ import { Public, RequirePermission } from '../access/require-permission.js';
 import { Sessions, type SessionTokens } from '../access/sessions.js';
 import { ApiProblems } from '../kernel/http/document.js';
 import { originOf } from '../kernel/http/request.js';
+import { Limits } from '../kernel/http/route-limits.js';
 import { LoginService } from './login.service.js';
 import { Login, Me, Refresh, SessionStarted, Switch } from './session.dto.js';
 
@@ -20,6 +21,7 @@ export class SessionController {
   @Post('login')
   @HttpCode(200)
   @Public()
+  @Limits({ requestsPerMinute: 600 })
   @ApiOperation({ summary: 'Log in with e-mail address and password' })
   @ApiOkResponse({ description: 'The session has started.', type: SessionStarted })
   @ApiProblems(400, 401, 413, 415, 429)
@@ -30,9 +32,10 @@ export class SessionController {
   @Post('refresh')
   @HttpCode(200)
   @Public()
+  @Limits({ requestsPerMinute: 600 })
   @ApiOperation({ summary: 'Exchange the refresh token for a new pair' })
   @ApiOkResponse({ description: 'The session goes on with these.', type: SessionStarted })
-  @ApiProblems(400, 401, 413, 415)
+  @ApiProblems(400, 401, 413, 415, 429)
   async refresh(@Body() body: Refresh, @Req() request: FastifyRequest): Promise<SessionStarted> {
     return toSessionStarted(await this.sessions.refresh(body.refresh_token, originOf(request)));
   }

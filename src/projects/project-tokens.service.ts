@@ -7,7 +7,7 @@ import type { Cursor } from '../kernel/page.js';
 import type { Permission } from '../tokens/permissions.js';
 import { TokenEngine } from '../tokens/token-engine.js';
 import type { TokenFilter } from '../tokens/token-filter.js';
-import { TokenVerifier } from '../tokens/token-verifier.js';
+import { TokenVerifier, type UseContext } from '../tokens/token-verifier.js';
 import { TokenNotFound } from '../tokens/token.errors.js';
 import type { Caller, MintedToken, ProjectRef, Token } from '../tokens/token.js';
 import type { VerifiedToken } from '../tokens/verdict.js';
@@ -95,10 +95,11 @@ export class ProjectTokens {
   }
 
   /** Those of the secrets that are live tokens of projects, by secret. Nothing is counted as a use. */
-  inspect(secrets: readonly string[]): ReadonlyMap<string, VerifiedToken> | Promise<ReadonlyMap<string, VerifiedToken>> {
+  inspect(secrets: readonly string[], address: string): ReadonlyMap<string, VerifiedToken> | Promise<ReadonlyMap<string, VerifiedToken>> {
     const asked = [...new Set(secrets)];
+    const from: UseContext = { ip: null, userAgent: null, asker: { address } };
     // Anyone may ask for many: they take turns at the database.
-    return onceKnown(oneByOne(asked, (secret) => this.verifier.inspect(secret)), (verdicts) => {
+    return onceKnown(oneByOne(asked, (secret) => this.verifier.inspect(secret, from)), (verdicts) => {
       const live = new Map<string, VerifiedToken>();
       for (const [index, verdict] of verdicts.entries()) {
         if (verdict.active && verdict.token.kind === 'project') live.set(asked[index] ?? '', verdict.token);

@@ -15,12 +15,11 @@ import type { TokenFacts } from './token-facts.js';
 import { digestOf, hasValidChecksum, hintOfImported, SECRET_LENGTH_MAX, SecretHasher } from './token-secret.js';
 import { TokenSecretsRepository } from './token-secrets.repository.js';
 import type { TokenKind } from './token.js';
+import { UnknownSecrets, type Asking } from './unknown-secrets.js';
 import { judge, ownerOf, type KeptFacts, type KnownToken, type Verdict } from './verdict.js';
 
 /** Where a presented token is used from, as far as that is known. */
-export interface UseContext {
-  /** Null where the user of the token is not the sender of this request: then no address is judged. */
-  readonly ip: string | null;
+export interface UseContext extends Asking {
   readonly userAgent: string | null;
   readonly requestId?: string;
 }
@@ -53,31 +52,33 @@ export class TokenVerifier {
     private readonly secrets: TokenSecretsRepository,
     private readonly lastUse: LastUse,
     private readonly succession: SecretSuccession,
+    private readonly unknown: UnknownSecrets,
     private readonly clock: Clock,
   ) {}
 
   /**
-   * Never throws for a bad token; an outage is an error, never a "no". A string whose checksum is wrong costs no
+   * Never throws for a bad token, only (`RateLimited`) where far too many were presented; an outage is an error, never a
+   * "no". A string whose checksum is wrong costs no
    * query unless it may have been imported, nor does a token that is known already: then the verdict comes at once. `anew` asks the database whatever is
    * known. A use-limited token's use is counted there, last, in one conditional update, so that a refusal costs none. The
    * first use of a secret that waits for it lets the others end; presenting one that was replaced raises an alarm.
    */
   verify(presented: string, context: UseContext, anew = false): Verdict | Promise<Verdict> {
     const known = anew ? undefined : this.recall(presented);
-    return onceKnown(known === undefined ? this.read(presented, anew) : known, (found) => this.use(found, context));
+    return onceKnown(known === undefined ? this.read(presented, anew, context) : known, (found) => this.use(found, context));
   }
 
   /** The same judgement without a use: nothing is counted. */
   inspect(presented: string, context: UseContext = NOWHERE): Verdict | Promise<Verdict> {
     const recalled = this.recall(presented);
-    return onceKnown(recalled === undefined ? this.read(presented, false) : recalled, (known) =>
+    return onceKnown(recalled === undefined ? this.read(presented, false, context) : recalled, (known) =>
       // How often it was used is known in the database alone.
-      onceKnown(isCounted(known) ? this.read(presented, true) : known, (found) => (found ? this.judge(found, this.clock.now(), context) : UNKNOWN)));
+      onceKnown(isCounted(known) ? this.read(presented, true, context) : known, (found) => (found ? this.judge(found, this.clock.now(), context) : UNKNOWN)));
   }
 
   /** Whose token a secret is, live or not; null for a string that is no secret of any token. */
-  async locate(presented: string): Promise<LocatedToken | null> {
-    const known = this.recall(presented) ?? (await this.read(presented, true));
+  async locate(presented: string, context: UseContext = NOWHERE): Promise<LocatedToken | null> {
+    const known = this.recall(presented) ?? (await this.read(presented, true, context));
     if (!known) return null;
     const { facts } = known;
     return { organizationId: facts.organization_id, keptIn: facts.kept_in, tokenId: facts.id, kind: facts.kind, ownerId: ownerOf(facts), inForce: !hasEnded(facts, this.clock.now()) };
@@ -125,9 +126,13 @@ export class TokenVerifier {
     return presented.length > SECRET_LENGTH_MAX ? null : this.cache.recall(presented);
   }
 
-  private async read(presented: string, anew: boolean): Promise<KnownToken | null> {
+  private async read(presented: string, anew: boolean, context: UseContext): Promise<KnownToken | null> {
     const isPossible = hasValidChecksum(presented) || (await this.imported.mayInclude(presented));
-    return isPossible ? this.cache.read(presented, () => this.find(presented), anew) : null;
+    if (!isPossible) return null;
+    this.unknown.requireLeft(context);
+    const known = await this.cache.read(presented, () => this.find(presented), anew);
+    if (!known) this.unknown.count(context);
+    return known;
   }
 
   private async find(presented: string): Promise<TokenFacts | null> {

@@ -29,6 +29,7 @@ import { TokenRotation } from './token-rotation.js';
 import { SecretHasher } from './token-secret.js';
 import { TokenSecretsRepository } from './token-secrets.repository.js';
 import { TokenVerifier } from './token-verifier.js';
+import { UnknownSecrets } from './unknown-secrets.js';
 
 @Module({
   imports: [AuditModule, TypeOrmModule.forFeature([ApiToken, TokenProject, TokenSecret])],
@@ -58,6 +59,7 @@ import { TokenVerifier } from './token-verifier.js';
     TokenRotation,
     TokenSecretsRepository,
     TokenVerifier,
+    UnknownSecrets,
     { provide: SecretHasher, inject: [KeyRing], useFactory: (keys: KeyRing) => new SecretHasher(keys) },
   ],
   exports: [

@@ -32,7 +32,7 @@ const FAMILIAR_FOR_SECONDS = 90 * DAY;
 
 export class TooManyAttempts extends DomainError<'rate-limited'> {
   constructor(retryAfterSeconds: number) {
-    super('rate-limited', 'There were too many attempts to log in. Try again later.', { retryAfterSeconds });
+    super('rate-limited', 'There were too many attempts to log in. Try again later.', { retryAfterSeconds, limit: 'login' });
   }
 }
 

@@ -31,6 +31,7 @@ export class DialectFilter implements ExceptionFilter {
     const failure = this.toFailure(error, request, path);
     if (failure.code === 'internal') this.logDefect(error, request);
     const failed: FailedRequest = { id: request.id, method: request.method, path, headers: request.headers };
+    if (failure.code === 'rate-limited') tellLimit(reply, failure as DomainError<'rate-limited'>);
     const answer = (): void => send(reply, this.replyOf(failure, failed));
     const witnessed = this.witness.witness(failure, request);
     if (witnessed) void witnessed.then(answer);
@@ -59,6 +60,11 @@ export class DialectFilter implements ExceptionFilter {
     const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
     this.logger.error({ requestId: request.id, route: request.routeOptions.url, name, message }, stack);
   }
+}
+
+/** In every dialect alike, where the route has not told more of it: draft-ietf-httpapi-ratelimit-headers-11. */
+function tellLimit(reply: FastifyReply, { details: { limit = 'default', retryAfterSeconds } }: DomainError<'rate-limited'>): void {
+  if (!reply.hasHeader('ratelimit')) reply.header('ratelimit', `"${limit}";r=0;t=${retryAfterSeconds}`);
 }
 
 /** What Fastify itself refuses before any of our code sees the request; Nest hands it on as an HttpException. */

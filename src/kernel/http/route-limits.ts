@@ -1,8 +1,9 @@
+import { applyDecorators } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import rateLimit from '@fastify/rate-limit';
-import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
-import type { Redis } from 'ioredis';
-import { DomainError } from '../failure.js';
+import { ApiExtension } from '@nestjs/swagger';
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify';
+import { RateLimited, type Allowance, type Quota, type RateLimits } from '../limits/rate-limits.js';
+import { networkOf } from '../network.js';
 import { BODY_BYTES_MAX } from './received-body.js';
 
 /** A secret may stand in a path; the longest of them must fit (with a project's key of 100 before it). */
@@ -15,50 +16,47 @@ export interface RouteLimits {
   readonly bodyBytes?: number;
 }
 
-/** Limits of one route, where the usual ones do not fit. */
-export function Limits({ requestsPerMinute, bodyBytes }: RouteLimits): MethodDecorator {
-  return RouteConfig({
-    ...(requestsPerMinute !== undefined && { rateLimit: { max: requestsPerMinute, timeWindow: 60_000 } }),
-    ...(bodyBytes !== undefined && { bodyBytes }),
-  });
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    readonly limits?: RouteLimits;
+  }
+}
+
+/** Limits of one route, where the usual ones do not fit. docs/limits.md lists them. */
+export function Limits(limits: RouteLimits): MethodDecorator {
+  const { requestsPerMinute } = limits;
+  const config = RouteConfig({ limits });
+  return requestsPerMinute === undefined ? config : applyDecorators(config, ApiExtension('x-requests-per-minute', requestsPerMinute));
 }
 
 /** Bytes that the body of this route may have. */
-export function bodyLimitOf(request: FastifyRequest): number {
-  return (request.routeOptions.config as { bodyBytes?: number } | undefined)?.bodyBytes ?? BODY_BYTES_MAX;
+export function bodyLimitOf({ routeOptions }: FastifyRequest): number {
+  return routeOptions.config.limits?.bodyBytes ?? BODY_BYTES_MAX;
 }
 
-/**
- * Makes the server keep routes' limits, counted in this process or, with Redis, by all replicas together. Answers carry
- * RateLimit headers. While Redis does not answer nobody is refused: an outage of the counter is none of the service.
- */
-export async function keepLimits(server: FastifyInstance, redisUrl: string | null): Promise<void> {
+/** Makes the server keep routes' limits. A route without one pays nothing. */
+export function keepLimits(server: FastifyInstance, limits: RateLimits): void {
   server.addHook('onRoute', (route: RouteOptions) => {
-    const bytes = (route.config as { bodyBytes?: number } | undefined)?.bodyBytes;
-    if (bytes !== undefined) route.bodyLimit = bytes;
-  });
-  const redis = redisUrl === null ? null : await openRedis(redisUrl, server);
-  await server.register(rateLimit, {
-    global: false,
-    ipv6Subnet: 64,
-    enableDraftSpec: true,
-    ...(redis && { redis, nameSpace: 'gatehouse:rate:', skipOnError: true }),
-    errorResponseBuilder: (_, { ttl }) =>
-      new DomainError('rate-limited', 'Too many requests from this address.', { retryAfterSeconds: Math.max(1, Math.ceil(ttl / 1000)) }),
+    const { requestsPerMinute, bodyBytes } = route.config?.limits ?? {};
+    if (bodyBytes !== undefined) route.bodyLimit = bodyBytes;
+    if (requestsPerMinute === undefined) return;
+    const quota: Quota = { name: `${String(route.method)} ${route.url}`, most: requestsPerMinute, seconds: 60 };
+    const keep = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+      const allowance = await limits.take(quota, networkOf(request.ip));
+      tellAllowance(reply, allowance);
+      if (allowance.exceeded) throw new RateLimited(allowance, 'Too many requests from this address.');
+    };
+    route.onRequest = [route.onRequest ?? [], keep as onRequestHookHandler].flat();
   });
 }
 
-async function openRedis(url: string, server: FastifyInstance): Promise<Redis> {
-  // Loaded only where it is used.
-  const { Redis } = await import('ioredis');
-  const redis = new Redis(url, { connectTimeout: 500, commandTimeout: 500, maxRetriesPerRequest: 1, enableOfflineQueue: false });
-  let heard = false;
-  redis.on('ready', () => (heard = false));
-  // Once an outage: it tries again by itself.
-  redis.on('error', (error: Error) => {
-    if (!heard) server.log.warn(`Redis does not answer; rate limits rest: ${error.message}`);
-    heard = true;
+/** As draft-ietf-httpapi-ratelimit-headers-11 has it, and as its versions up to 06 did, which most clients read. */
+export function tellAllowance(reply: FastifyReply, { quota: { most, seconds }, remaining, resetSeconds }: Allowance): void {
+  reply.headers({
+    'ratelimit-policy': `"default";q=${most};w=${seconds}`,
+    'ratelimit': `"default";r=${remaining};t=${resetSeconds}`,
+    'ratelimit-limit': most,
+    'ratelimit-remaining': remaining,
+    'ratelimit-reset': resetSeconds,
   });
-  server.addHook('onClose', () => redis.disconnect());
-  return redis;
 }

@@ -25,9 +25,9 @@ export class UnleashEdgeController {
   })
   @ApiBody({ type: UnleashValidate })
   @ApiOkResponse({ description: 'Those that are, in the order asked.', type: UnleashValidTokens })
-  @ApiUnleashErrors(400, 413, 415)
-  validate({ body }: FastifyRequest): BareAnswer {
+  @ApiUnleashErrors(400, 413, 415, 429)
+  validate({ body, ip }: FastifyRequest): BareAnswer {
     const presented = toPresentedTokens(inputOf(UnleashValidate, 'body', body));
-    return onceKnown(this.tokens.inspect(presented), (live) => JSON.stringify(toValidTokens(presented, live)));
+    return onceKnown(this.tokens.inspect(presented, ip), (live) => JSON.stringify(toValidTokens(presented, live)));
   }
 }

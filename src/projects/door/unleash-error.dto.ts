@@ -37,6 +37,7 @@ const ADMIN_ERRORS: Readonly<Record<number, readonly [description: string, type:
   409: ['It contradicts what is there already.', UnleashError],
   413: ['The body is larger than 64 KB.', UnleashMessage],
   415: ['The content type is not supported.', UnleashError],
+  429: ['Too many unknown tokens were asked about.', UnleashError],
   503: ['The service cannot answer right now.', UnleashError],
 };
 
