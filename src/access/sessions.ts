@@ -89,7 +89,7 @@ export class Sessions {
     const sessionId = newId();
     const refreshToken = await this.database.inOrganization(organizationId, async (tenant) => {
       if (!(await isProven(tenant))) return null;
-      return this.begin(tenant, { sessionId, userId, expiresAt: this.clock.now().plusSeconds(SESSION_SECONDS) }, origin);
+      return this.begin(tenant, { sessionId, userId }, origin);
     });
     return refreshToken === null ? null : this.toTokens(organizationId, sessionId, refreshToken);
   }
@@ -168,9 +168,10 @@ export class Sessions {
     return true;
   }
 
-  private async begin(tenant: Tenant, { sessionId, userId, expiresAt }: { sessionId: string; userId: string; expiresAt: Instant }, origin: Origin): Promise<string> {
+  private async begin(tenant: Tenant, { sessionId, userId, expiresAt: bound }: { sessionId: string; userId: string; expiresAt?: Instant }, origin: Origin): Promise<string> {
     const { organizationId, manager } = tenant;
     const now = this.clock.now();
+    const expiresAt = bound ?? now.plusSeconds(SESSION_SECONDS);
     await manager.insert(Session, { organizationId, id: sessionId, userId, createdAt: now, expiresAt, ip: origin.ip, userAgent: origin.userAgent });
     await this.audit.append(tenant, actorOf(userId, sessionId, origin), { action: 'session.started', target: { kind: 'session', id: sessionId } });
     return this.drawRefreshToken(tenant, sessionId, now);
