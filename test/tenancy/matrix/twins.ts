@@ -97,6 +97,12 @@ export async function aTwin(state: DatabaseState, extraNumbers: number): Promise
     projectTokens.push(project.secret);
     secrets.push(user.token, method.clientToken, organization.api_token, project.secret);
   }
+  const drawnElsewhere = ['one', 'two'].map((word) => `${canary}-${word}-drawn-elsewhere`);
+  await post('/v1/tokens/import', { tokens: drawnElsewhere.map((secret) => ({ secret, kind: 'user', owner_id: tenant.admin.id })) });
+  // Whoever presents one first has it hashed anew: that is not what is looked for.
+  for (const secret of drawnElsewhere) await ok('GET', '/v1/tokens/self', { as: secret });
+  // Among the first, so that even a few callers come upon them.
+  secrets.splice(1, 0, ...drawnElsewhere);
   // Of all projects, too: with no project in its row.
   projectTokens.push((await post('/api/admin/api-tokens', { tokenName: `${canary}-all`, type: 'backend', environment: 'development', projects: ['*'] })).secret);
   for (let number = 0; number <= extraNumbers; number += 1) await post('/api/admin/user/tokens', { description: `${canary} ${number}`, expiresAt: '2031-01-01T00:00:00Z' });
