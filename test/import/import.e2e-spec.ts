@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { Database } from '../../src/kernel/database/database.js';
 import { LastUse } from '../../src/tokens/last-use.js';
 import { SecretHasher } from '../../src/tokens/token-secret.js';
+import { TokenVerifier } from '../../src/tokens/token-verifier.js';
 import { theApp } from '../support/app.js';
 import { aMember, aProject, aRole, aTenant, sql, type Person, type TestTenant } from '../support/builders.js';
 import { call, introspect, type Answer } from '../support/call.js';
@@ -99,6 +100,24 @@ describe('an imported token', () => {
     const answers = await Promise.all(Array.from({ length: 8 }, () => call('GET', `/v1/tokens/${id}`, { as: secret })));
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
     expect(await sql(tenant, 'SELECT 1 FROM token_secrets WHERE token_id = $1', [id])).toHaveLength(1);
+  });
+
+  it('is live, and of the organization that was first, for whoever looks for it while another use hashes it to our form', async () => {
+    const other = await aTenant();
+    const secret = aSecret();
+    await bring(secret);
+    await bring(secret, {}, other);
+    const { app } = await theApp();
+    const database = app.get(Database);
+    const asHolder = database.asHolder.bind(database);
+    database.asHolder = async (...asked: Parameters<typeof asHolder>): Promise<any> => {
+      database.asHolder = asHolder;
+      const claims = await asHolder(...asked);
+      await app.get(TokenVerifier).locate(secret);
+      return claims;
+    };
+    expect(await introspect(tenant.admin.session, secret)).toMatchObject({ active: true, organization_id: tenant.id });
+    expect(await isActive(secret, other)).toBe(false);
   });
 
   it('may look like anything: a JWT, or a short word of which a hint would say too much', async () => {
