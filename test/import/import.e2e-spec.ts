@@ -8,6 +8,8 @@ import { theApp } from '../support/app.js';
 import { aMember, aProject, aRole, aTenant, sql, type Person, type TestTenant } from '../support/builders.js';
 import { call, introspect, type Answer } from '../support/call.js';
 import { aMachine, aTokenAuthMachine, freeze } from '../support/machines.js';
+import { aReceiver } from '../support/receiver.js';
+import { aWebhook, deliver } from '../support/webhooks.js';
 
 let tenant: TestTenant;
 beforeAll(async () => {
@@ -292,6 +294,30 @@ describe('rows', () => {
     expect(first.body).toMatchObject({ imported: 1, refused: 1 });
     expect([second.body, second.headers['idempotent-replayed']]).toEqual([first.body, 'true']);
     expect(await isActive(secret)).toBe(true);
+  });
+});
+
+describe('webhooks', () => {
+  it('are told once of each token that is imported: not of refused ones, dry runs or first uses', async () => {
+    const own = await aTenant();
+    const receiver = await aReceiver();
+    try {
+      const { path } = await aWebhook(own, receiver.url, ['token.created']);
+      const secrets = [aSecret(), aSecret()];
+      const rows = [...secrets.map((secret) => aRow(secret)), aRow(secrets[0] ?? ''), aRow(aSecret(), { permissions: ['moon:land'] })];
+      await imported(rows, { as: own.admin.session, dry_run: true });
+      const results = await imported(rows, { as: own.admin.session });
+      await imported(rows, { as: own.admin.session });
+      for (const secret of secrets) expect(await isActive(secret, own)).toBe(true);
+      await deliver();
+      await deliver();
+      const told = receiver.received.map(({ body }) => JSON.parse(body) as { type: string; data: { token: { id: string; hint: string } } });
+      expect(told.map(({ type, data }) => [type, data.token.id]).sort()).toEqual(results.slice(0, 2).map(({ id }) => ['token.created', id]).sort());
+      for (const secret of secrets) for (const trace of [secret, digest(secret), digest(secret, 'base64url')]) expect(JSON.stringify(told)).not.toContain(trace);
+      await call('DELETE', path, { as: own.admin.session });
+    } finally {
+      await receiver.close();
+    }
   });
 });
 
