@@ -4,12 +4,9 @@ import { CurrentPrincipal, type Principal } from '../access/principal.js';
 import { RequirePermission } from '../access/require-permission.js';
 import { ApiProblems } from '../kernel/http/document.js';
 import { Limits } from '../kernel/http/route-limits.js';
-import { ImportOutcomes, ImportTokens } from './import.dto.js';
+import { BODY_BYTES_MAX, ImportOutcomes, ImportTokens } from './import.dto.js';
 import { toOutcomes } from './import.mapper.js';
 import { ImportService } from './import.service.js';
-
-/** A thousand rows of the usual size, with room. */
-const BODY_BYTES_MAX = 2 * 1024 * 1024;
 
 @ApiTags('Tokens')
 @Controller('v1/tokens')

@@ -12,6 +12,8 @@ import { SECRET_LENGTH_MAX } from '../tokens/token-secret.js';
 import { TOKEN_KINDS, type TokenKind, type TokenMetadata } from '../tokens/token.js';
 
 export const ROWS_MAX = 1_000;
+/** A thousand rows of the usual size, with room. */
+export const BODY_BYTES_MAX = 2 * 1024 * 1024;
 export const SECRET_LENGTH_MIN = 16;
 const PLAIN = 'plain';
 export const ALGORITHMS = [PLAIN, ...HASH_ALGORITHMS] as const;

@@ -23,8 +23,8 @@ describe('the engine and the kernel', () => {
 });
 
 describe('the environment', () => {
-  it('is read in one place', () => {
-    expect(sources('src').filter((path) => /process\.env/.test(read(path)))).toEqual(['src/main.ts']);
+  it('is read where the service and its commands begin, and nowhere else', () => {
+    expect(sources('src').filter((path) => /process\.env/.test(read(path))).sort()).toEqual(['src/import-flipt.ts', 'src/import-unleash.ts', 'src/main.ts']);
   });
 });
 

@@ -1,0 +1,10 @@
+import { FLIPT } from './import/flipt-source.js';
+import { importCommand } from './import/import-command.js';
+
+process.exitCode = await importCommand(
+  FLIPT,
+  process.argv.slice(2),
+  process.env,
+  (text) => process.stdout.write(text),
+  (text) => process.stderr.write(text),
+);
