@@ -19,7 +19,7 @@ export interface Mint {
   readonly grounds: MintGrounds | null;
 }
 
-/** What the SQL function `mint_token` answers: only where a token was minted has anything been written. */
+/** What the SQL function `mint_in_organization` answers of each: only where it was minted has anything of it been written. */
 export type MintOutcome =
   /** Followed: webhooks are to be told of it, in the same transaction. */
   | { readonly outcome: 'minted'; readonly followed: boolean }

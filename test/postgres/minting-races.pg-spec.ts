@@ -85,6 +85,20 @@ describe('tokens that are minted at once, on a server', () => {
     expect(statuses(answers.filter((_, place) => place !== 17 && place !== 23))).toEqual(Array(28).fill(201));
   });
 
+  it('are told each what stands in its own way', async () => {
+    const [gone, there] = [await aProject(tenant), await aProject(tenant)];
+    expect(statuses(await Promise.all([gone, there].map((project) => mintFor(tenant.admin.session, project))))).toEqual([201, 201]);
+    const statements = vi.spyOn((await theApp()).app.get(Database), 'statement');
+    // Another process deletes it; this one has not heard of that.
+    await sql(tenant, 'UPDATE projects SET deleted_at = now() WHERE key = $1', [gone]);
+    const answers = await times(24, (place) => (place % 3 === 0 ? mint(tenants[place % 2]?.admin.session ?? '') : mintFor(tenant.admin.session, place % 3 === 1 ? gone : there)));
+    expect(answers.map(({ status }) => status)).toEqual(Array(8).fill([201, 404, 201]).flat());
+    expect(statements.mock.calls.length).toBeLessThan(12);
+    for (const [project, tokens] of [[gone, 1], [there, 9]] as const) {
+      expect(await sql(tenant, 'SELECT count(*)::int AS tokens FROM token_projects t JOIN projects p ON p.id = t.project_id WHERE p.key = $1', [project])).toEqual([{ tokens }]);
+    }
+  });
+
   it('do not wait for one that has to', async () => {
     const project = await aProject(tenant);
     expect((await mintFor(tenant.admin.session, project)).status).toBe(201);
