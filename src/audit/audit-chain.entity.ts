@@ -21,11 +21,3 @@ export class AuditCheckpoint {
   @Column('text') keyId!: string;
   @Column('bytea') signature!: Buffer;
 }
-
-/** An event that waits for its link; the database adds it with the event. */
-@Entity('unsealed_audit_events')
-export class UnsealedAuditEvent {
-  @PrimaryColumn('uuid') organizationId!: string;
-  @PrimaryColumn('bigint') position!: string;
-  @Column('uuid') eventId!: string;
-}

@@ -1,20 +1,35 @@
 import { Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { In } from 'typeorm';
 import type { Clock } from '../kernel/clock.js';
-import type { Database, Tenant } from '../kernel/database/database.js';
-import { AuditCheckpoint, AuditLink, UnsealedAuditEvent } from './audit-chain.entity.js';
+import { byteaArray, type Database, type Tenant } from '../kernel/database/database.js';
+import type { Instant } from '../kernel/instant.js';
+import { AuditCheckpoint, AuditLink } from './audit-chain.entity.js';
 import { canonicalJson, CHAIN_START, linkHash, type CheckpointStatement } from './audit-chain.js';
-import { AuditEvent } from './audit-event.entity.js';
-import { toRecord } from './audit-record.js';
+import { RECORD_FIELDS, type AuditRecord } from './audit-record.js';
 
 const SEAL_EVERY_MS = 500;
 const BATCH = 500;
 /** The first half of an advisory lock; the second is made of the organization. */
 const SEALING_LOCK = 471_121;
 
+/** The next events in the order they were written. */
+const NEXT = `SELECT u.position, u.event_id, ${RECORD_FIELDS.map((field) => `e.${field}`).join(', ')}
+  FROM (SELECT position, event_id FROM unsealed_audit_events WHERE organization_id = $1 ORDER BY position LIMIT $2) u
+  LEFT JOIN audit_events e ON e.organization_id = $1 AND e.id = u.event_id ORDER BY u.position`;
+const LINK = `INSERT INTO audit_links (organization_id, sequence, event_id, hash)
+  SELECT $1, $2::bigint + place, event_id, hash FROM unnest($3::uuid[], $4::bytea[]) WITH ORDINALITY AS link (event_id, hash, place)`;
+const SEALED = 'DELETE FROM unsealed_audit_events WHERE organization_id = $1 AND position = ANY ($2::bigint[])';
+
 /** What signs for the installation, with whichever key signs now (ES256). */
 export interface Signer {
   sign(text: string): { readonly keyId: string; readonly signature: Buffer };
+}
+
+/** An event that waits for its link; without an id, where it is not there any more. */
+interface Waiting extends Omit<AuditRecord, 'id' | 'occurred_at'> {
+  readonly position: string;
+  readonly event_id: string;
+  readonly id: string | null;
+  readonly occurred_at: Instant;
 }
 
 interface Head {
@@ -130,27 +145,26 @@ export class AuditSealer implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** Adds the next events in the order they were written, and a checkpoint. */
   private async extend({ organizationId, manager }: Tenant, { sequence, hash }: Head): Promise<Head & { readonly added: number }> {
-    const waiting = await manager.find(UnsealedAuditEvent, { where: { organizationId }, order: { position: 'ASC' }, take: BATCH });
+    const waiting = await manager.query<Waiting[]>(NEXT, [organizationId, BATCH]);
     if (waiting.length === 0) return { sequence, hash, added: 0 };
-    const found = await manager.findBy(AuditEvent, { organizationId, id: In(waiting.map(({ eventId }) => eventId)) });
-    const events = new Map(found.map((event) => [event.id, event]));
-    const links: AuditLink[] = [];
+    const links: { readonly eventId: string; readonly hash: Buffer }[] = [];
+    const positions: string[] = [];
     let last = hash;
-    for (const { eventId } of waiting) {
-      const event = events.get(eventId);
-      if (!event) {
+    for (const { position, event_id: eventId, ...event } of waiting) {
+      positions.push(position);
+      if (event.id === null) {
         this.logger.error(`audit event ${eventId} of organization ${organizationId} was deleted before it was sealed`);
         continue;
       }
-      last = linkHash(last, toRecord(event));
-      links.push({ organizationId, sequence: String(sequence + links.length + 1), eventId, hash: last });
+      last = linkHash(last, { ...event, occurred_at: event.occurred_at.toRfc3339(6) });
+      links.push({ eventId, hash: last });
     }
     const head = { sequence: sequence + links.length, hash: last };
     if (links.length > 0) {
-      await manager.insert(AuditLink, links);
+      await manager.query(LINK, [organizationId, sequence, links.map(({ eventId }) => eventId), byteaArray(links.map((link) => link.hash))]);
       await manager.insert(AuditCheckpoint, this.checkpoint(organizationId, sequence + 1, head));
     }
-    await manager.delete(UnsealedAuditEvent, { organizationId, position: In(waiting.map(({ position }) => position)) });
+    await manager.query(SEALED, [organizationId, positions]);
     return { ...head, added: waiting.length };
   }
 

@@ -1,12 +1,12 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { AuditCheckpoint, AuditLink, UnsealedAuditEvent } from './audit-chain.entity.js';
+import { AuditCheckpoint, AuditLink } from './audit-chain.entity.js';
 import { AuditEvent } from './audit-event.entity.js';
 import { AuditLog } from './audit-log.js';
 import { AuditTrail } from './audit-trail.js';
 
 @Module({
-  imports: [TypeOrmModule.forFeature([AuditEvent, AuditLink, AuditCheckpoint, UnsealedAuditEvent])],
+  imports: [TypeOrmModule.forFeature([AuditEvent, AuditLink, AuditCheckpoint])],
   providers: [AuditLog, AuditTrail],
   exports: [AuditLog, AuditTrail],
 })
