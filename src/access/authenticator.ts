@@ -42,7 +42,7 @@ export class Authenticator {
   private async fromSession(credential: string, origin: Origin): Promise<Principal> {
     const claims = await this.accessTokens.read(credential);
     if (claims === 'expired') throw new CredentialsInvalid('expired');
-    if (!claims) return this.fromToken(credential, origin);
+    if (!claims) return this.fromLookalike(credential, origin);
     const session = await this.sessions.findLive(claims.org, claims.sid);
     if (!session || session.user_id !== claims.sub) throw new CredentialsInvalid('session');
     const role = { key: session.role_key, permissions: session.role_permissions };
@@ -64,6 +64,13 @@ export class Authenticator {
       sessionId: session.id,
       token: null,
     };
+  }
+
+  /** A secret that was drawn elsewhere may look like a session's token. */
+  private async fromLookalike(credential: string, origin: Origin): Promise<Principal> {
+    const verdict = await this.verifier.verify(credential, origin);
+    if (!verdict.active && verdict.reason === 'unknown') throw new CredentialsInvalid('session');
+    return requireLive(verdict, origin);
   }
 
   private fromToken(credential: string, origin: Origin): Principal | Promise<Principal> {
