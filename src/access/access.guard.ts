@@ -60,7 +60,7 @@ export class AccessGuard implements CanActivate {
 }
 
 function isCreation(rule: AccessRule | 'public', { method }: FastifyRequest): boolean {
-  return method === 'POST' && rule !== 'public' && rule.permission.endsWith(':write');
+  return method === 'POST' && rule !== 'public' && rule.permission.endsWith(':write') && !rule.uncounted;
 }
 
 function enter(principal: Principal, rule: AccessRule, request: FastifyRequest, reply: FastifyReply): void {

@@ -14,11 +14,13 @@ export interface AccessRule {
   readonly credential: 'any' | 'session' | readonly CredentialKind[];
   /** Whether callers limited to projects may enter; the route then keeps them within their projects. */
   readonly limitedCallers: boolean;
+  /** Whether it creates nothing, though it is a POST that writes: an organization that creates too much must still be able to end that. */
+  readonly uncounted: boolean;
 }
 
 /** States what a route asks of its caller, to the guard and in the OpenAPI document. */
 export function RequirePermission(permission: Permission, options: Partial<Omit<AccessRule, 'permission'>> = {}): MethodDecorator & ClassDecorator {
-  const rule: AccessRule = { permission, credential: options.credential ?? 'any', limitedCallers: options.limitedCallers ?? false };
+  const rule: AccessRule = { permission, credential: options.credential ?? 'any', limitedCallers: options.limitedCallers ?? false, uncounted: options.uncounted ?? false };
   return applyDecorators(
     SetMetadata(ACCESS, rule),
     ...(admits(rule, (kind) => kind === 'session') ? [ApiBearerAuth('session')] : []),

@@ -36,7 +36,7 @@ export class RotationController {
   @Post(':id/rotate')
   @HttpCode(200)
   @ApiBody({ type: RotateToken, required: false })
-  @RequirePermission('token:write', { limitedCallers: true })
+  @RequirePermission('token:write', { limitedCallers: true, uncounted: true })
   @ApiOperation({ summary: 'A new secret for a token', description: `${HOW} You must hold all that the token may do; a person’s token is rotated by that person.` })
   @ApiOkResponse({ description: 'The token and its new secret.', type: RotatedToken })
   @ApiProblems(400, 401, 403, 404, 409, 413, 415)

@@ -37,7 +37,7 @@ export class TokenEndsController {
 
   @Post('revoke')
   @HttpCode(200)
-  @RequirePermission('token:write', { limitedCallers: true })
+  @RequirePermission('token:write', { limitedCallers: true, uncounted: true })
   @ApiOperation({
     summary: 'Revoke every token that a filter lets through',
     description: 'With all that were minted with them. Ask with `dry_run` first. A filter that lets through all there are, or all that work, must be confirmed. Where an outage stops it midway, the same call again ends the rest.',
@@ -50,7 +50,7 @@ export class TokenEndsController {
 
   @Post(':id/restore')
   @HttpCode(200)
-  @RequirePermission('token:write', { limitedCallers: true })
+  @RequirePermission('token:write', { limitedCallers: true, uncounted: true })
   @ApiOperation({
     summary: 'Undo a revocation',
     description: 'Within 60 minutes, with the same secret and with those that ended along with it. Not after a compromise, not where it would exceed what you may do yourself, and not where its owner, project or environment is gone.',

@@ -79,7 +79,7 @@ export class WebhooksController {
 
   @Post(':id/rotate-secret')
   @HttpCode(200)
-  @RequirePermission('webhook:write')
+  @RequirePermission('webhook:write', { uncounted: true })
   @ApiOperation({ summary: 'Sign with a new secret', description: 'What is sent carries two signatures until the overlap ends, so that receivers can change over.' })
   @ApiOkResponse({ description: 'The webhook, and its new signing secret this once.', type: WebhookWithSecret })
   @ApiProblems(400, 401, 403, 404, 413, 415)

@@ -69,7 +69,7 @@ export class OrganizationsController {
 
   @Post(':id/suspend')
   @HttpCode(200)
-  @RequirePermission('platform:organization:write')
+  @RequirePermission('platform:organization:write', { uncounted: true })
   @ApiOperation({ summary: 'Suspend an organization', description: 'All its tokens and sessions, and those of organizations within it, stop at once, until it is resumed.' })
   @ApiOkResponse({ description: 'The organization, suspended.', type: OrganizationResource })
   @ApiProblems(401, 403, 404, 409)
@@ -79,7 +79,7 @@ export class OrganizationsController {
 
   @Post(':id/resume')
   @HttpCode(200)
-  @RequirePermission('platform:organization:write')
+  @RequirePermission('platform:organization:write', { uncounted: true })
   @ApiOperation({ summary: 'Resume an organization', description: 'What was not revoked meanwhile works again.' })
   @ApiOkResponse({ description: 'The organization, active.', type: OrganizationResource })
   @ApiProblems(401, 403, 404)

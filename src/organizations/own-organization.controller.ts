@@ -61,7 +61,7 @@ export class OwnOrganizationController {
 
   @Post('children/:id/suspend')
   @HttpCode(200)
-  @RequirePermission('organization:child:write')
+  @RequirePermission('organization:child:write', { uncounted: true })
   @ApiOperation({ summary: 'Suspend an organization within yours', description: 'All its tokens and sessions stop at once, until it is resumed.' })
   @ApiOkResponse({ description: 'The organization, suspended.', type: OrganizationResource })
   @ApiProblems(401, 403, 404)
@@ -71,7 +71,7 @@ export class OwnOrganizationController {
 
   @Post('children/:id/resume')
   @HttpCode(200)
-  @RequirePermission('organization:child:write')
+  @RequirePermission('organization:child:write', { uncounted: true })
   @ApiOperation({ summary: 'Resume an organization within yours', description: 'What was not revoked meanwhile works again. What the operator has suspended, only the operator resumes.' })
   @ApiOkResponse({ description: 'The organization, active.', type: OrganizationResource })
   @ApiProblems(401, 403, 404, 409)

@@ -90,6 +90,19 @@ describe('creations', () => {
     expect((await mint(door, other)).secret).toBeTruthy();
     expect((await call('GET', '/v1/tokens', { as: tenant.admin.session })).status).toBe(200);
   });
+
+  it('keep nobody from ending, restoring and rotating what there is', async () => {
+    const quota = await documented('creations');
+    const [fynn] = DOORS_UNDER_TEST;
+    const [, { body: { data: [{ id }] } }] = [await mint(fynn, tenant), await call('GET', '/v1/tokens?kind=user', { as: tenant.admin.session })];
+    leave(0, quota, tenant.id);
+    const ask = async (path: string, body: object = {}): Promise<number> => (await call('POST', path, { as: tenant.admin.session, body })).status;
+    expect(await ask('/user/api-tokens', { description: 'one more' })).toBe(429);
+    expect(await ask(`/v1/tokens/${id}/rotate`, { overlap_seconds: 0 })).toBe(200);
+    expect(await ask('/v1/tokens/revoke', { filter: { q: 'nothing is called so' }, reason: 'superseded' })).toBe(200);
+    expect((await call('DELETE', `/v1/tokens/${id}`, { as: tenant.admin.session })).status).toBeLessThan(300);
+    expect(await ask(`/v1/tokens/${id}/restore`)).toBe(200);
+  });
 });
 
 describe('secrets that are nobody’s', () => {

@@ -126,7 +126,7 @@ export class InfisicalTokenAuthController {
 
   @Post('tokens/:tokenId/revoke')
   @HttpCode(200)
-  @RequirePermission('identity:token:write', LIMITED)
+  @RequirePermission('identity:token:write', { ...LIMITED, uncounted: true })
   @ApiOperation({ summary: 'Revoke token for machine identity with Token Auth', description: 'It stops working at once and stays listed.' })
   @ApiOkResponse({ description: 'The token does not work any more', type: InfisicalMessage })
   @ApiInfisicalErrors(401, 403, 404)

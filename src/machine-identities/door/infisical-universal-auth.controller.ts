@@ -114,7 +114,7 @@ export class InfisicalUniversalAuthController {
 
   @Post('identities/:identityId/client-secrets/:clientSecretId/revoke')
   @HttpCode(200)
-  @RequirePermission('identity:token:write')
+  @RequirePermission('identity:token:write', { uncounted: true })
   @ApiOperation({ summary: 'Revoke Universal Auth Client Secret for machine identity', description: 'Ends it and the tokens obtained with it at once.' })
   @ApiOkResponse({ description: 'The client secret', type: InfisicalClientSecretAnswer })
   @ApiInfisicalErrors(400, 401, 403, 404)
@@ -124,7 +124,7 @@ export class InfisicalUniversalAuthController {
 
   @Post('identities/:identityId/clear-lockouts')
   @HttpCode(200)
-  @RequirePermission('identity:write')
+  @RequirePermission('identity:write', { uncounted: true })
   @ApiOperation({ summary: 'Clear Universal Auth Lockouts for machine identity' })
   @ApiOkResponse({ description: 'How many sources were counted or locked out', type: InfisicalLockoutsCleared })
   @ApiInfisicalErrors(400, 401, 403, 404)
