@@ -6,7 +6,7 @@ import { from, lastValueFrom, type Observable } from 'rxjs';
 import { principalOf } from '../access/principal.js';
 import { ACCESS, type AccessRule } from '../access/require-permission.js';
 import { Database } from '../kernel/database/database.js';
-import { DomainError } from '../kernel/failure.js';
+import { DomainError, Unavailable } from '../kernel/failure.js';
 import { ReceivedBody } from '../kernel/http/received-body.js';
 import { IDEMPOTENCY_KEY, isRetryable, RETRYABLE } from './idempotency.js';
 import { KeptAnswers, ownedKey, type Answer, type OwnedKey } from './kept-answers.js';
@@ -53,6 +53,8 @@ export class IdempotencyInterceptor implements NestInterceptor {
     }
     const before = reply.getHeaders();
     const returned: unknown = await lastValueFrom(next.handle(), { defaultValue: undefined });
+    // Refused meanwhile, as by an outage: whoever was told so will ask again.
+    if (reply.sent) throw new Unavailable();
     const { statusCode: status } = reply;
     if (status >= 200 && status < 300) {
       const headers = Object.entries(reply.getHeaders()).flatMap(([name, value]) => (value === undefined || value === before[name] ? [] : [[name, value] as const]));

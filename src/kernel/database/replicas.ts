@@ -4,6 +4,7 @@ import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import { within } from '../deadline.js';
 import { Unavailable } from '../failure.js';
 import { toDatabaseFailure } from './database-failure.js';
+import { SERVICE_ROLE } from './session-settings.js';
 
 /** No answer for so long: then the primary is asked. */
 const ANSWER_MS_MAX = 500;
@@ -24,7 +25,8 @@ const POSITION = `SELECT pg_current_wal_flush_lsn()::text AS position, system_id
 
 /** Whoever it is asked as must be bound by row-level security there as well. */
 const IS_FIT = `
-  SELECT pg_is_in_recovery() AND system_identifier::text = $2 AND current_database() = $3 AND NOT rolsuper AND NOT rolbypassrls AS fit,
+  SELECT pg_is_in_recovery() AND system_identifier::text = $2 AND current_database() = $3 AND NOT rolsuper AND NOT rolbypassrls
+           AND pg_has_role(oid, '${SERVICE_ROLE}', 'USAGE') AND current_setting('statement_timeout') <> '0' AS fit,
          coalesce(pg_last_wal_replay_lsn() >= $1::pg_lsn, false) AS fresh
   FROM pg_control_system(), pg_roles WHERE rolname = current_user`;
 
