@@ -1,6 +1,7 @@
 // Boots the compiled service as a process, on the embedded database, and holds it to the start-up contract.
+import { spawnSync } from 'node:child_process';
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ask, killAll, login, start as startWith, step } from './support/compiled-service.mjs';
@@ -34,6 +35,19 @@ try {
     const token = await login(url, password);
     secret = (await ask(url, '/user/api-tokens', { token, json: {} })).body.token;
     assert.equal((await ask(url, '/oauth2/introspect', { token, form: { token: secret } })).body.active, true);
+  });
+  await step('does what README shows with curl', async () => {
+    const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+    const blocks = ['A first token with curl', "A token's life with curl"].map((title) => /```sh\n([^]*?)```/.exec(readme.split(`## ${title}\n`)[1])[1]);
+    const lines = blocks.join('').replaceAll('http://127.0.0.1:3000', url).replace('PASTE IT HERE', password);
+    // Each call tells its status apart from what it answers.
+    const script = `set -eu\ncurl() { command curl -w '%{stderr}%{http_code}\\n' "$@"; }\n${lines}`;
+    const { status, stderr } = spawnSync('bash', ['-c', script], { encoding: 'utf8' });
+    const statuses = stderr.trim().split('\n');
+    assert.equal(status, 0, stderr);
+    // One of the calls is made with a token that was revoked just before.
+    assert.deepEqual(statuses.filter((code) => !/^2\d\d$/.test(code)), ['401']);
+    assert.equal(statuses.length, (lines.match(/curl -s/g) ?? []).length);
   });
   await step('refuses a second process on the same folder', async () => {
     const second = start();
