@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
+import { IsNull, Not, type EntityManager } from 'typeorm';
 import { byteaArray, type Tenant } from '../kernel/database/database.js';
 import type { Instant } from '../kernel/instant.js';
 import { ApiToken, TokenSecret } from './api-token.entity.js';
@@ -105,6 +105,11 @@ export class TokenSecretsRepository {
       [byteaArray(importedHashes)],
     );
     return rows.map(({ secret_hash }) => secret_hash);
+  }
+
+  /** True for a secret that was drawn elsewhere. */
+  async isImported({ organizationId, manager }: Tenant, secretHash: Buffer): Promise<boolean> {
+    return manager.exists(TokenSecret, { where: { organizationId, secretHash, importedHash: Not(IsNull()) } });
   }
 
   /** True for a secret that is known and does not wait. */

@@ -137,14 +137,18 @@ export class TokenVerifier {
 
   private async find(presented: string): Promise<TokenFacts | null> {
     const used = await this.factsOf(this.hasher.hashes(presented));
-    const facts = used && !used.revoked_at ? used : ((await this.findImported(presented)) ?? used);
+    const facts = used && !used.revoked_at ? used : ((await this.findImported(presented, used)) ?? used);
     if (!facts) return null;
     return this.hasher.isCurrent(facts.pepper_id) ? facts : this.rehash(facts, presented);
   }
 
-  /** Whose an imported secret is that was not used yet: of all who imported it the first whose token lives has it. */
-  private async findImported(presented: string): Promise<TokenFacts | null> {
+  /**
+   * Whose an imported secret is that was not used yet, or whose token was revoked: of all who imported it the first whose
+   * token lives has it. One that was drawn here is nobody else's, ever.
+   */
+  private async findImported(presented: string, used: TokenFacts | null): Promise<TokenFacts | null> {
     if (!(await this.imported.mayInclude(presented))) return null;
+    if (used && !(await this.database.inOrganization(used.kept_in, (tenant) => this.secrets.isImported(tenant, used.secret_hash)))) return null;
     const hashes = this.hasher.importedHashes(digestOf(presented));
     const claims = await this.database.asHolder(hashes, (manager) => this.secrets.importedAs(manager, hashes));
     let first: TokenFacts | null = null;

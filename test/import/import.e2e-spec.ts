@@ -453,6 +453,18 @@ describe('the same secret in two organizations', () => {
     expect(results[0].status).toBe('imported');
     expect([await isActive(body.token), await isActive(body.token, other)]).toEqual([true, false]);
   });
+
+  it.each([['imported before'], ['imported after']])('is of nobody once the token that drew it is revoked, be it %s', async (when) => {
+    const other = await aTenant();
+    const { body } = await call('POST', '/user/api-tokens', { as: tenant.admin.session, body: {} });
+    const { jti: id } = await introspect(tenant.admin.session, body.token);
+    const revoke = async (): Promise<void> => expect((await call('DELETE', `/v1/tokens/${id}`, { as: tenant.admin.session })).status).toBe(204);
+    if (when === 'imported after') await revoke();
+    await bring(body.token, {}, other);
+    if (when === 'imported before') await revoke();
+    expect((await call('GET', '/auth/v1/self', { as: body.token })).status).toBe(401);
+    expect([await isActive(body.token), await isActive(body.token, other)]).toEqual([false, false]);
+  });
 });
 
 describe('garbage', () => {
