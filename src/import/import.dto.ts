@@ -107,7 +107,7 @@ export class ImportRow {
   @Satisfies(orNull(plainText({ min: 0, max: 1_000, optional: true })))
   description?: string | null;
 
-  @ApiProperty({ required: false, type: [String], nullable: true, example: ['auth-method:token:read'], description: 'What it may do. Left out, all that its owner may at the time of use, and nothing where that is no person and no machine.' })
+  @ApiProperty({ required: false, type: [String], nullable: true, example: ['auth-method:token:read'], description: 'What it may do; needed for a token of another person. Left out, all that its owner may at the time of use, where that is you or a machine, and nothing where a project or the organization owns it.' })
   @Satisfies(orNull(permissions))
   permissions?: string[] | null;
 

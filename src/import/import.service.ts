@@ -23,7 +23,6 @@ const PERMISSION_OF: Record<TokenKind, Permission> = {
 };
 
 type Belonging = Pick<MintRequest, 'owner' | 'ownerAddresses' | 'projects'>;
-type Belongings = Map<string, { readonly tenant: Tenant; readonly belonging: Promise<Belonging> }>;
 
 /** Brings tokens along that were issued elsewhere, whosever they are in the caller's organization. */
 @Injectable()
@@ -37,50 +36,37 @@ export class ImportService {
 
   /** An outcome for each row, in their order, whatever is wrong with some. */
   async import(caller: Principal, rows: readonly unknown[], dryRun: boolean): Promise<readonly ImportOutcome[]> {
-    const belongings: Belongings = new Map();
-    const read = rows.map((row) => this.read(caller, row, belongings));
+    const read = rows.map((row) => this.read(caller, row));
     const outcomes = (await this.imports.importEach(caller, read.filter((row) => 'foreign' in row), dryRun))[Symbol.iterator]();
     return read.map((row) => ('refusal' in row ? row : (outcomes.next().value as ImportOutcome)));
   }
 
-  private read(caller: Principal, value: unknown, belongings: Belongings): ImportRequest | { readonly refusal: DomainError } {
+  private read(caller: Principal, value: unknown): ImportRequest | { readonly refusal: DomainError } {
     try {
       const row = inputOf(ImportRow, 'body', value);
       const permission = PERMISSION_OF[row.kind];
       if (!caller.permissions.has(permission)) throw new DomainError('permission-missing', `This needs the permission ${permission}.`, { permissions: [permission] });
-      return { foreign: toForeignSecret(row), toRequest: (tenant) => this.toRequest(tenant, caller, row, belongings) };
+      return { foreign: toForeignSecret(row), toRequest: (tenant) => this.toRequest(tenant, caller, row) };
     } catch (error) {
       if (error instanceof DomainError) return { refusal: error as DomainError };
       throw error;
     }
   }
 
-  private async toRequest(tenant: Tenant, caller: Principal, row: ImportRow, belongings: Belongings): Promise<MintRequest> {
-    const belonging = await this.belongingOnce(tenant, caller, row, belongings);
-    const bounded = 'userId' in belonging.owner || 'identityId' in belonging.owner;
+  private async toRequest(tenant: Tenant, caller: Principal, row: ImportRow): Promise<MintRequest> {
+    const belonging = await this.belongingOf(tenant, caller, row);
     return {
       kind: row.kind,
       ...belonging,
       secretPrefix: lookOf(row),
       name: row.name ?? null,
       description: row.description ?? null,
-      permissions: row.permissions ?? (bounded ? 'owner' : []),
+      permissions: row.permissions ?? impliedPermissions(caller, belonging.owner),
       environment: row.environment ?? null,
       expiresAt: row.expires_at ? Instant.parse(row.expires_at) : null,
       allowedAddresses: row.allowed_addresses ?? null,
       metadata: row.metadata ?? {},
     };
-  }
-
-  /** The same of all rows that say the same, found out once in a transaction. */
-  private belongingOnce(tenant: Tenant, caller: Principal, row: ImportRow, belongings: Belongings): Promise<Belonging> {
-    const { kind, owner_id: ownerId, projects } = row;
-    const key = JSON.stringify([kind, ownerId, projects]);
-    const known = belongings.get(key);
-    if (known?.tenant === tenant) return known.belonging;
-    const belonging = this.belongingOf(tenant, caller, row);
-    belongings.set(key, { tenant, belonging });
-    return belonging;
   }
 
   private async belongingOf(tenant: Tenant, caller: Principal, row: ImportRow): Promise<Belonging> {
@@ -116,4 +102,12 @@ export class ImportService {
     for (const key of new Set(projects)) named.push(await this.projects.getIn(tenant, caller, key));
     return named;
   }
+}
+
+/** Of a row that lists none. Another person's would grow with a role that is not the importer's to give. */
+function impliedPermissions(caller: Principal, owner: MintRequest['owner']): MintRequest['permissions'] {
+  if ('identityId' in owner) return 'owner';
+  if (!('userId' in owner)) return [];
+  if (owner.userId === caller.user?.id) return 'owner';
+  throw InputInvalid.at('permissions', 'required', 'must be listed for a token of another person');
 }

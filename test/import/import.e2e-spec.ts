@@ -328,7 +328,8 @@ describe('owners', () => {
     const member = await aMember(tenant);
     const machine = await aTokenAuthMachine(tenant);
     const cases: readonly [object, object][] = [
-      [{ kind: 'user', owner_id: member.id, permissions: undefined }, { owner_id: member.id, owner_kind: 'user', sub: member.id }],
+      [{ kind: 'user', owner_id: tenant.admin.id, permissions: undefined }, { owner_id: tenant.admin.id, owner_kind: 'user', scope: expect.stringContaining('role:write') }],
+      [{ kind: 'user', owner_id: member.id, permissions: ['profile:read'] }, { owner_id: member.id, owner_kind: 'user', sub: member.id, scope: 'profile:read' }],
       [{ kind: 'organization', owner_id: member.id, permissions: ['profile:read'] }, { owner_id: member.id, scope: 'profile:read' }],
       [{ kind: 'organization', owner_id: tenant.id }, { owner_id: tenant.id, owner_kind: 'organization' }],
       [{ kind: 'organization', permissions: undefined }, { owner_id: tenant.id, scope: '' }],
@@ -397,8 +398,19 @@ describe('nobody imports', () => {
     expect(await refused(clerk.session, {})).toBeNull();
   });
 
+  it.each([['user'], ['organization']])('a token of the kind %s that would grow with the role of another person', async (kind) => {
+    const member = await aMember(tenant);
+    for (const permissions of [undefined, null]) {
+      expect(await refused(tenant.admin.session, { kind, owner_id: member.id, permissions })).toMatchObject({
+        code: 'input-invalid', errors: [{ path: 'permissions', message: 'must be listed for a token of another person' }],
+      });
+      expect(await refused(tenant.admin.session, { kind, owner_id: tenant.admin.id, permissions })).toBeNull();
+    }
+    expect(await refused(tenant.admin.session, { kind, owner_id: member.id, permissions: [] })).toBeNull();
+  });
+
   it('a token of a person, or of a machine, who may do more than they', async () => {
-    expect(await refused(clerk.session, { kind: 'user', owner_id: tenant.admin.id, permissions: undefined })).toMatchObject({ code: 'permission-exceeded' });
+    expect(await refused(clerk.session, { kind: 'user', owner_id: tenant.admin.id, permissions: ['role:write'] })).toMatchObject({ code: 'permission-exceeded' });
     expect(await refused(clerk.session, { kind: 'user', owner_id: clerk.id, permissions: undefined })).toBeNull();
     const machine = await aTokenAuthMachine(tenant, {}, { role: 'admin' });
     const keeper = await aMember(tenant, await aRole(tenant, ['profile:read', 'token:write', 'identity:token:write']));

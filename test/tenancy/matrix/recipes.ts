@@ -93,7 +93,7 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
   'POST /v1/tokens/{id}/restore': { path: ({ twin: { things } }) => ({ id: things['user-token'][2] ?? '' }) },
   'POST /v1/machine-identities/{id}/client-keys': { body: ({ fresh }) => ({ name: fresh(), jwk: aPublicKey() }) },
   'POST /v1/tokens/import': {
-    body: ({ twin: { things }, fresh }) => ({ tokens: [{ secret: `${fresh()}-drawn-elsewhere`, kind: 'user', owner_id: things.user[0], projects: [things.project[0]] }] }),
+    body: ({ twin: { things }, fresh }) => ({ tokens: [{ secret: `${fresh()}-drawn-elsewhere`, kind: 'user', owner_id: things.user[0], permissions: ['profile:read'], projects: [things.project[0]] }] }),
     own: { 'body.tokens[].secret': ({ fresh }) => `${fresh()}-drawn-elsewhere` },
     kinds: { 'body.tokens[].secret': 'token-secret' },
   },
