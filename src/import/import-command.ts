@@ -15,6 +15,9 @@ const usage = ({ product, from }: Source): string => `Brings the API tokens of $
   --project       theirs=ours: the key of a project (namespace) that has another one here; can be repeated
   --environment   the same of an environment
   --permissions   what every token may do, separated by commas, in the place of what its type stands for
+  --unlinked-as-all-projects
+                  let tokens into every project that Unleash stores securely and links to none: it lets them so, be it
+                  that they were made for all projects or for one that is gone
   --dry-run       take nothing, only say what would become of each token
 
   Set GATEHOUSE_EMAIL and GATEHOUSE_PASSWORD to log in with, or GATEHOUSE_TOKEN: what is imported with a token ends with it.
@@ -30,6 +33,7 @@ const OPTIONS = {
   'project': { type: 'string', multiple: true, default: [] as string[] },
   'environment': { type: 'string', multiple: true, default: [] as string[] },
   'permissions': { type: 'string' },
+  'unlinked-as-all-projects': { type: 'boolean', default: false },
   'dry-run': { type: 'boolean', default: false },
 } as const;
 
@@ -79,6 +83,7 @@ function readOrders(source: Source, words: readonly string[], environment: NodeJ
       permissions: values.permissions?.split(',').map((each) => each.trim()).filter((each) => each !== '') ?? null,
       projects: readPairs('--project', values.project),
       environments: readPairs('--environment', values.environment),
+      unlinkedAsAllProjects: values['unlinked-as-all-projects'],
     },
     dryRun: values['dry-run'],
   };

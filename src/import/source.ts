@@ -14,6 +14,8 @@ export interface Wishes {
   /** Their key of a project, and of an environment, to ours; one that is not named has the same key here. */
   readonly projects: ReadonlyMap<string, string>;
   readonly environments: ReadonlyMap<string, string>;
+  /** Takes a token that is linked to no project for one of all, where nothing tells whether it was. */
+  readonly unlinkedAsAllProjects: boolean;
 }
 
 /** A product whose tokens can be brought along. */

@@ -35,7 +35,7 @@ async function isThere(all: SourceDatabase['all'], table: string): Promise<boole
   return row?.['there'] === true;
 }
 
-function toUnleashToken(row: Record<string, unknown>, { permissions, projects, environments }: Wishes): SourceToken {
+function toUnleashToken(row: Record<string, unknown>, { permissions, projects, environments, unlinkedAsAllProjects }: Wishes): SourceToken {
   const [secret, selector, verifier] = ['secret', 'selector', 'verifier'].map((column) => textOf(row[column]));
   const type = String(row['type']).toLowerCase();
   const name = textOf(row['token_name']) ?? textOf(row['username']);
@@ -47,6 +47,10 @@ function toUnleashToken(row: Record<string, unknown>, { permissions, projects, e
   const linked = row['projects'] as readonly string[];
   // Unleash lets it do everywhere what it was drawn to do in a project that is gone.
   if (linked.length === 0 && secret && OF_SOME.test(secret)) return { label, left: 'the project it was made for is gone' };
+  // Of a hash nothing can be read.
+  if (linked.length === 0 && !secret && !unlinkedAsAllProjects) {
+    return { label, left: 'it is linked to no project, so it is of all projects or of one that is gone; --unlinked-as-all-projects takes it for the former' };
+  }
   return {
     label,
     row: {

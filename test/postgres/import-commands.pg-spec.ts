@@ -105,6 +105,24 @@ describe('import:unleash', () => {
     expect((await call('GET', `/v1/tokens/${facts['jti']}`, { as: tenant.admin.session })).body).toMatchObject({ name: 'secure', metadata: { source: 'unleash', source_id: selector } });
   });
 
+  it('takes one that is stored securely and linked to no project for one of all projects only when told', async () => {
+    await execute('DELETE FROM api_tokens; DELETE FROM api_tokens_v2');
+    const [selector, secret] = ['unlinkedSelectorOf22Ch', `*:production.v2_unlinkedSelectorOf22Ch_${'y'.repeat(43)}`];
+    await execute(`INSERT INTO api_tokens_v2 (selector, verifier, token_name, type, environment) VALUES ($1, $2, 'unlinked', 'client', 'production')`, [selector, stored(secret).slice(0, -1)]);
+    const { status, said } = await importing(UNLEASH);
+    expect([status, said]).toEqual([1, expect.stringMatching(/^not taken: "unlinked" \(client, unlinkedSelectorOf22Ch\): it is linked to no project, .*--unlinked-as-all-projects.*\nimported: 0, there already: 0, not taken: 1\n$/)]);
+    expect(await factsOf(secret)).toMatchObject({ active: false });
+    expect(await importing(UNLEASH, ['--unlinked-as-all-projects'])).toMatchObject({ status: 0, said: 'imported: 1, there already: 0, not taken: 0\n' });
+    expect(await factsOf(secret)).toMatchObject({ active: true, scope: 'project:backend:read', projects: ['*'], environment: 'production' });
+  });
+
+  it('takes none that is linked to no project and names one that is gone, even when told', async () => {
+    await execute('DELETE FROM api_tokens; DELETE FROM api_tokens_v2');
+    const secret = await aToken('gone:production', 'client');
+    expect(await importing(UNLEASH, ['--unlinked-as-all-projects'])).toMatchObject({ status: 1, said: expect.stringContaining('made for is gone') });
+    expect(await factsOf(secret)).toMatchObject({ active: false });
+  });
+
   it('ends with 2 where the tables are not there', async () => {
     expect(await run(UNLEASH, ['--from', TEST_SERVER_URL ?? '', '--to', gatehouse], loginOf(tenant))).toMatchObject({ status: 2, complained: expect.stringContaining('api_tokens') });
   });
