@@ -20,8 +20,8 @@ export class ImportController {
   @ApiOperation({
     summary: 'Bring along tokens that were issued elsewhere',
     description: `Up to 1,000 at once, by SHA-256 hash or by secret; they go on working with the secrets they have. Each row stands or
-falls by itself, and says so in the answer; the rows that stand are committed together, so that without an answer none of them is
-there and the same call can be made again. A row needs the permission to mint tokens of its kind and gives nothing that you do not
+falls by itself, and says so in the answer; the rows that stand are committed together. Without an answer, or with 503, they may be
+there or not: make the same call again, nothing is imported twice. A row needs the permission to mint tokens of its kind and gives nothing that you do not
 hold yourself. Imported with a token, they end with that token.`,
   })
   @ApiOkResponse({ description: 'What became of each row, in their order.', type: ImportOutcomes })

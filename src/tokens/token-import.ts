@@ -43,9 +43,9 @@ export class TokenImport {
   ) {}
 
   /**
-   * Each stands or falls by itself, with its record; those that stand are committed together, so that without an answer
-   * there is none of them. None exceeds the caller, and none is taken that would not work. With `dryRun` nothing is
-   * taken, and the outcomes are those that it would have had.
+   * Each stands or falls by itself, with its record; those that stand are committed together, all or none. None exceeds
+   * the caller, and none is taken that would not work. With `dryRun` nothing is taken, and the outcomes are those that it
+   * would have had.
    */
   async importEach(caller: Caller, requests: readonly ImportRequest[], dryRun = false): Promise<readonly ImportOutcome[]> {
     for (let attempts = 1; ; attempts += 1) {
