@@ -25,7 +25,6 @@ let session: string;
 beforeAll(async () => {
   database = await anEmptyDatabase();
   clock = new SettableClock();
-  clock.advance(0);
   const node = async (): Promise<NestFastifyApplication> => {
     const app = await createApplication({ config: { logLevel: 'silent', publicUrl: PUBLIC_URL, trustedProxies: [] }, secretKeys: KEYS, database, clock });
     // Logins are many here; what the cost of 12 protects is tested by itself.
@@ -35,6 +34,8 @@ beforeAll(async () => {
   const first = await node();
   await first.get(FirstStart).run(ADMIN);
   nodes = TEST_SERVER_URL ? [first, await node()] : [first];
+  // Only now: no node starts with a clock that is not the server's.
+  clock.advance(0);
   session = await login(first);
 });
 afterAll(async () => {

@@ -116,14 +116,16 @@ export class Invalidations implements OnModuleInit, OnModuleDestroy {
   /** The result of the work, however long it takes while the database answers our looks; `Unavailable` within a second where it does not. */
   async whileReachable<T>(work: Promise<T>): Promise<T> {
     if (!this.connectListener) return work;
-    for (;;) {
+    // Once the service ends nobody looks any more; what is under way then is finished.
+    while (this.timer) {
       const began = performance.now();
       try {
         return await within(REFUSED_AFTER_MS, work);
       } catch (error) {
-        if (!(error instanceof Unavailable) || this.lookedAt < began) throw error;
+        if (!(error instanceof Unavailable) || (this.timer && this.lookedAt < began)) throw error;
       }
     }
+    return work;
   }
 
   private async settle(): Promise<void> {
