@@ -27,7 +27,7 @@ export async function startReplicatedServer(): Promise<ReplicatedServer> {
   const asServer = (program: string, args: readonly string[]) =>
     isRoot ? run('runuser', ['-u', 'postgres', '--', join(bin, program), ...args], { cwd: folder }) : run(join(bin, program), [...args], { cwd: folder });
   const start = (name: string, port: number) =>
-    asServer('pg_ctl', ['start', '-w', '-t', '60', '-D', join(folder, name), '-l', join(folder, `${name}.log`), '-o', `-p ${port} -k ${folder} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=50`]);
+    asServer('pg_ctl', ['start', '-w', '-t', '60', '-D', join(folder, name), '-l', join(folder, `${name}.log`), '-o', `-p ${port} -k ${folder} -c listen_addresses=127.0.0.1 -c max_connections=50`]);
   const stop = async (name: string): Promise<void> => {
     if (existsSync(join(folder, name, 'postmaster.pid'))) await asServer('pg_ctl', ['stop', '-w', '-m', 'immediate', '-D', join(folder, name)]);
   };
