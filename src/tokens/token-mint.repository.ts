@@ -62,7 +62,7 @@ export class TokenMintRepository {
   /** Writes the token within a transaction of its organization that has begun. */
   async writeIn({ manager }: Tenant, mint: Mint): Promise<MintOutcome> {
     const [row] = await manager.query<Row[]>(WITHIN, [toJson(mint, true)]);
-    return (row).outcome;
+    return row.outcome;
   }
 
   private async writeGroup(mints: readonly string[]): Promise<readonly Outcome<MintOutcome>[]> {

@@ -58,10 +58,10 @@ export class TokenVerifier {
 
   /**
    * Never throws for a bad token, only (`RateLimited`) where far too many were presented; an outage is an error, never a
-   * "no". A string whose checksum is wrong costs no
-   * query unless it may have been imported, nor does a token that is known already: then the verdict comes at once. `anew` asks the database whatever is
-   * known. A use-limited token's use is counted there, last, in one conditional update, so that a refusal costs none. The
-   * first use of a secret that waits for it lets the others end; presenting one that was replaced raises an alarm.
+   * "no". A string whose checksum is wrong costs no query unless it may have been imported, nor does a token that is known
+   * already: then the verdict comes at once. `anew` asks the database whatever is known. A use-limited token's use is
+   * counted there, last, in one conditional update, so that a refusal costs none. The first use of a secret that waits for
+   * it lets the others end; presenting one that was replaced raises an alarm.
    */
   verify(presented: string, context: UseContext, anew = false): Verdict | Promise<Verdict> {
     const known = anew ? undefined : this.recall(presented);
