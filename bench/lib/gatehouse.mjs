@@ -10,7 +10,7 @@ const ADMIN = { email: 'admin@localhost', password: 'bench administrator of gate
 export function startGatehouse(databaseUrl, { name = 'Gatehouse', secretKey = randomBytes(32).toString('base64'), env = {}, nodeArguments = [] } = {}) {
   return startServer(name, {
     args: [...nodeArguments, MAIN],
-    env: { ...(databaseUrl && { DATABASE_URL: databaseUrl }), SECRET_KEY: secretKey, PORT: '0', ADMIN_PASSWORD: ADMIN.password, ...env },
+    env: { ...(databaseUrl && { DATABASE_URL: databaseUrl }), SECRET_KEY: secretKey, PORT: '0', ADMIN_PASSWORD: ADMIN.password, CREATIONS_PER_MINUTE: '1000000', ...env },
   });
 }
 

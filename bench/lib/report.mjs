@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';
 import { spawnSync } from 'node:child_process';
+import { SERVER } from './scratch-database.mjs';
 
 const RESULTS = new URL('../results/', import.meta.url);
 const PAGE = new URL('../README.md', import.meta.url);
@@ -31,7 +32,7 @@ function machine() {
 const [LOAD_BEFORE] = loadavg();
 
 function postgresVersion() {
-  const { stdout } = spawnSync('psql', ['-h', '127.0.0.1', '-U', 'postgres', '-Atc', 'SHOW server_version'], { encoding: 'utf8' });
+  const { stdout } = spawnSync('psql', [SERVER, '-Atc', 'SHOW server_version'], { encoding: 'utf8' });
   return stdout?.trim() || 'unknown';
 }
 

@@ -35,7 +35,9 @@ export async function startServer(name, { command = process.execPath, args, env 
       if (server.url) return;
       server.output += chunk;
       const url = listens.exec(server.output)?.[1];
-      if (url) resolve(url);
+      if (!url) return;
+      clearTimeout(timer);
+      resolve(url);
     };
     child.stdout.on('data', read);
     child.stderr.on('data', read);
