@@ -13,7 +13,7 @@ import { RateLimited, RateLimits } from '../kernel/limits/rate-limits.js';
 import { PROFILE_READ } from '../tokens/permissions.js';
 import { Authenticator } from './authenticator.js';
 import { principalOf, setPrincipal, type Principal } from './principal.js';
-import { ACCESS, type AccessRule, type CredentialKind } from './require-permission.js';
+import { ACCESS, isWritingPost, type AccessRule, type CredentialKind } from './require-permission.js';
 
 /** The only place where access is decided. A route that states nothing is refused to everyone. */
 @Injectable()
@@ -33,7 +33,7 @@ export class AccessGuard implements CanActivate {
     const http = context.switchToHttp();
     const [request, reply] = [http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>()];
     await this.admit(rule, this.doors.at(pathOf(request.url)), request, reply);
-    if (isCreation(rule, request)) await this.limitCreations(request, reply);
+    if (isWritingPost(request.method, rule) && !rule.uncounted) await this.limitCreations(request, reply);
     return true;
   }
 
@@ -57,10 +57,6 @@ export class AccessGuard implements CanActivate {
     if (presented === 'ambiguous') throw new DomainError('credentials-ambiguous', 'The request carries more than one credential.', {});
     return this.authenticator.authenticate(presented.secret, originOf(request), presented.clientId);
   }
-}
-
-function isCreation(rule: AccessRule | 'public', { method }: FastifyRequest): boolean {
-  return method === 'POST' && rule !== 'public' && rule.permission.endsWith(':write') && !rule.uncounted;
 }
 
 function enter(principal: Principal, rule: AccessRule, request: FastifyRequest, reply: FastifyReply): void {

@@ -35,6 +35,11 @@ export function accessRuleOf(controller: Type, method: string): AccessRule | 'pu
   return [handler, controller].flatMap((place) => (place ? [Reflect.getMetadata(ACCESS, place) as AccessRule | 'public' | undefined] : [])).find((rule) => rule !== undefined);
 }
 
+/** Whether a request to a route of this rule writes something that was not there, or may: a POST whose permission is to write. */
+export function isWritingPost(method: string, rule: AccessRule | 'public' | undefined): rule is AccessRule {
+  return method === 'POST' && rule !== undefined && rule !== 'public' && rule.permission.endsWith(':write');
+}
+
 /** States that a route is open to anyone; an Authorization header sent to it is ignored. */
 export function Public(): MethodDecorator & ClassDecorator {
   return applyDecorators(SetMetadata(ACCESS, 'public'), ApiExtension('x-permission', 'public'));

@@ -1,6 +1,6 @@
 import { applyDecorators, SetMetadata } from '@nestjs/common';
 import { ApiExtension } from '@nestjs/swagger';
-import type { AccessRule } from '../access/require-permission.js';
+import { isWritingPost, type AccessRule } from '../access/require-permission.js';
 
 export const IDEMPOTENCY_KEY = 'idempotency-key';
 export const RETRYABLE = Symbol('retryable');
@@ -13,7 +13,7 @@ export function Retryable(): MethodDecorator {
 
 /** Whether a route honours Idempotency-Key: every POST whose permission is to write, and those marked `Retryable`. */
 export function isRetryable(method: string, rule: AccessRule | 'public' | undefined, marked: boolean): boolean {
-  return method === 'POST' && rule !== undefined && rule !== 'public' && (marked || rule.permission.endsWith(':write'));
+  return isWritingPost(method, rule) || (marked && method === 'POST' && rule !== undefined && rule !== 'public');
 }
 
 /** The same, told from a route's entry in the OpenAPI document. */
