@@ -2,9 +2,10 @@ import { hostname } from 'node:os';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { LogController, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { pino } from 'pino';
 import { DataSource } from 'typeorm';
-import { serveBareRoutes } from './access/bare-routes.js';
 import { AppModule, openDoors, type Foundations } from './app.module.js';
+import { serveBareRoutes } from './bare-routes.js';
 import { Background } from './kernel/background.js';
 import { Clock } from './kernel/clock.js';
 import { CREATIONS_PER_MINUTE, TOKEN_RETENTION_DAYS, type Config } from './kernel/config.js';
@@ -16,7 +17,7 @@ import { DialectFilter } from './kernel/http/dialect.filter.js';
 import { FailureWitness } from './kernel/http/failure-witness.js';
 import { prepareIntake } from './kernel/http/intake.js';
 import { NestLog } from './kernel/http/nest-log.js';
-import { newRequestId, pathOf } from './kernel/http/request.js';
+import { newRequestId } from './kernel/http/request.js';
 import { logRequests } from './kernel/http/request-log.js';
 import { keepLimits, PATH_PART_LENGTH_MAX } from './kernel/http/route-limits.js';
 import { RouteTable } from './kernel/http/route-table.js';
@@ -44,10 +45,15 @@ export interface ApplicationParts {
   readonly background?: boolean;
 }
 
-/** Answers of these paths go without the headers that only browsers heed. */
-function spareHeaders(adapter: FastifyAdapter, paths: ReadonlySet<string>): void {
+/** Lines go out together, after a quarter of a second at the latest and when the process exits: each for itself costs as much as a small answer. */
+function logToOutput(): NodeJS.WritableStream {
+  return pino.destination({ dest: 1, minLength: 8_192, periodicFlush: 250, sync: false }) as unknown as NodeJS.WritableStream;
+}
+
+/** Answers of bare routes go without the headers that only browsers heed. */
+function spareHeaders(adapter: FastifyAdapter): void {
   const register = adapter.registerSecurityHook.bind(adapter);
-  adapter.registerSecurityHook = (hook) => register((request, response) => (paths.has(pathOf(request.url)) ? undefined : hook(request, response)));
+  adapter.registerSecurityHook = (hook) => register((request, response) => ((request as FastifyRequest).routeOptions.config.bare ? undefined : hook(request, response)));
 }
 
 /** The whole application, ready to listen or to be asked in-process. Refuses a database that would not keep tenants apart, or might lose what it confirms. */
@@ -72,27 +78,28 @@ export async function createApplication({ config, secretKeys, database, clock = 
   };
   let filter: DialectFilter | null = null;
   const adapter = new FastifyAdapter({
+    // There is no middleware, and looking for it would be done at every request.
+    skipMiddie: true,
     genReqId: newRequestId,
     trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
-    logger: { level: config.logLevel, ...(worker !== undefined && { base: { pid: process.pid, hostname: hostname(), worker } }), ...(logTo && { stream: logTo }) },
+    logger: { level: config.logLevel, ...(worker !== undefined && { base: { pid: process.pid, hostname: hostname(), worker } }), stream: logTo ?? logToOutput() },
     logController: new LogController({ disableRequestLogging: true }),
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: PATH_PART_LENGTH_MAX },
     clientErrorHandler: answerBroken,
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => filter?.answer(error, request, reply),
   });
   const server: FastifyInstance = adapter.getInstance();
-  const barePaths = new Set<string>();
-  spareHeaders(adapter, barePaths);
+  spareHeaders(adapter);
   foundations.routes.watch(server);
   prepareIntake(server, foundations.doors);
-  logRequests(server, barePaths);
+  logRequests(server);
   keepLimits(server, limits);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.on(foundations), adapter, {
     bodyParser: false,
     abortOnError: false,
     logger: new NestLog(server.log),
   });
-  serveBareRoutes(server, app, barePaths);
+  serveBareRoutes(server, app);
   app.useSecurityHeaders({
     contentSecurityPolicy: {
       directives: {

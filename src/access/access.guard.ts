@@ -12,7 +12,7 @@ import { CreationQuota } from '../kernel/limits/creation-quota.js';
 import { RateLimited, RateLimits } from '../kernel/limits/rate-limits.js';
 import { PROFILE_READ } from '../tokens/permissions.js';
 import { Authenticator } from './authenticator.js';
-import { principalOf, setPrincipal, type Principal } from './principal.js';
+import { setPrincipal, type Principal } from './principal.js';
 import { ACCESS, isWritingPost, type AccessRule, type CredentialKind } from './require-permission.js';
 
 /** The only place where access is decided. A route that states nothing is refused to everyone. */
@@ -33,22 +33,28 @@ export class AccessGuard implements CanActivate {
     const http = context.switchToHttp();
     const [request, reply] = [http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>()];
     await this.admit(rule, this.doors.at(pathOf(request.url)), request, reply);
-    if (isWritingPost(request.method, rule) && !rule.uncounted) await this.limitCreations(request, reply);
     return true;
   }
 
-  /** Returns, at once where nothing must be asked first, if the caller may enter by this rule, and throws or rejects if not. */
+  /**
+   * Returns, at once where nothing must be asked first, if the caller may enter by this rule and its organization does not
+   * create too much, and throws or rejects if not.
+   */
   admit(rule: AccessRule | 'public', door: Door, request: FastifyRequest, reply: FastifyReply): void | Promise<void> {
     if (rule === 'public') return;
     const principal = this.authenticate(door, request);
     const known = principal instanceof Promise ? this.invalidations.whileReachable(principal) : principal;
-    return onceKnown(known, (caller) => enter(caller, rule, request, reply));
+    return onceKnown(known, (caller) => {
+      enter(caller, rule, request, reply);
+      if (isWritingPost(request.method, rule) && !rule.uncounted) return this.limitCreations(caller, reply);
+    });
   }
 
-  private async limitCreations(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const allowance = await this.limits.take(this.creations, principalOf(request).organizationId);
-    tellAllowance(reply, allowance);
-    if (allowance.exceeded) throw new RateLimited(allowance, 'This organization creates too much at once.');
+  private limitCreations({ organizationId }: Principal, reply: FastifyReply): void | Promise<void> {
+    return onceKnown(this.limits.take(this.creations, organizationId), (allowance) => {
+      tellAllowance(reply, allowance);
+      if (allowance.exceeded) throw new RateLimited(allowance, 'This organization creates too much at once.');
+    });
   }
 
   private authenticate(door: Door, request: FastifyRequest): Principal | Promise<Principal> {

@@ -12,14 +12,16 @@ import { KeptAnswer } from './kept-answer.entity.js';
 export const KEPT_SECONDS = 600;
 const FORGET_EVERY_SECONDS = 300;
 
+/** What a route returned: JSON as text, bytes in base64, or nothing. */
+export type KeptBody = { readonly json: string } | { readonly base64: string } | null;
+
 /** An answer as it can be given again. */
 export interface Answer {
   /** Tells the request it answers from any other. */
   readonly request: string;
   readonly status: number;
   readonly headers: readonly (readonly [name: string, value: number | string | string[]])[];
-  /** What the route returned: a JSON value, bytes in base64, or nothing. */
-  readonly body: { readonly json: string } | { readonly base64: string } | null;
+  readonly body: KeptBody;
 }
 
 /** Whose key it is: the same characters of another organization, another actor or another credential are another key. */

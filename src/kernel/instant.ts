@@ -15,6 +15,9 @@ export interface WallTime {
 
 /** A point in time with the precision of PostgreSQL's timestamptz(6): microseconds, from year 1 to year 9999. */
 export class Instant {
+  /** Written out many times where requests come fast. */
+  #text: string | undefined;
+
   private constructor(readonly epochMicros: bigint) {}
 
   static fromEpochMicros(epochMicros: bigint): Instant {
@@ -103,6 +106,7 @@ export class Instant {
 
   /** RFC 3339 in UTC with exactly so many digits of fraction; what is left over is cut, not rounded. */
   toRfc3339(digits: 0 | 3 | 6 = 6): string {
+    if (digits === 6) return (this.#text ??= `${this.wallClock}.${this.fraction}Z`);
     return digits === 0 ? `${this.wallClock}Z` : `${this.wallClock}.${this.fraction.slice(0, digits)}Z`;
   }
 

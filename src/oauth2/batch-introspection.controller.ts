@@ -1,10 +1,10 @@
 import { Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { Bare, type BareAnswer } from '../access/bare-routes.js';
 import { principalOf } from '../access/principal.js';
 import { RequirePermission } from '../access/require-permission.js';
 import { onceAllKnown } from '../kernel/at-once.js';
+import { Bare, type BareAnswer } from '../kernel/http/bare.js';
 import { ApiProblems } from '../kernel/http/document.js';
 import { inputOf } from '../kernel/http/input.pipe.js';
 import { PublicUrl } from '../kernel/public-url.js';

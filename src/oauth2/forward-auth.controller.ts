@@ -1,10 +1,10 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Bare, type BareAnswer } from '../access/bare-routes.js';
 import { principalOf } from '../access/principal.js';
 import { RequirePermission } from '../access/require-permission.js';
 import { DomainError } from '../kernel/failure.js';
+import { Bare, type BareAnswer } from '../kernel/http/bare.js';
 import { ApiProblems } from '../kernel/http/document.js';
 import { inputOf } from '../kernel/http/input.pipe.js';
 import { ForwardAuthQuery, IDENTITY_HEADERS } from './forward-auth.dto.js';

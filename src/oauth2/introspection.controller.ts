@@ -1,10 +1,10 @@
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiOkResponse, ApiOperation, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { Bare, type BareAnswer } from '../access/bare-routes.js';
 import { CurrentPrincipal, principalOf, type Principal } from '../access/principal.js';
 import { RequirePermission } from '../access/require-permission.js';
 import { onceKnown } from '../kernel/at-once.js';
+import { Bare, type BareAnswer } from '../kernel/http/bare.js';
 import { ApiProblems } from '../kernel/http/document.js';
 import { PublicUrl } from '../kernel/public-url.js';
 import { TokenEngine } from '../tokens/token-engine.js';

@@ -71,6 +71,7 @@ export interface PolicyViolation {
 /** Every rule that the token breaks, and how; none where the policies allow it. */
 export function violations(policies: readonly Policy[], subject: PolicySubject): PolicyViolation[] {
   const found: PolicyViolation[] = [];
+  if (policies.length === 0) return found;
   const { kind, permissions, createdAt, expiresAt } = subject;
   if (policies.some(({ allowedKinds }) => allowedKinds?.includes(kind) === false)) {
     found.push({ rule: 'kind-not-allowed', message: `tokens of the kind ${kind} are not allowed` });

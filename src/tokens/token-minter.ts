@@ -91,7 +91,8 @@ export class TokenMinter {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
       const policies = this.policiesSeen.get(place) ?? [];
       const { mint, secret, happening } = this.decide(organizationId, caller, request, policies, way.foreign ?? null);
-      const faults = violations(policies, { ...mint.token, addressLists: [mint.token.allowedAddresses, request.ownerAddresses ?? null] });
+      const { kind, permissions, createdAt, expiresAt, allowedAddresses } = mint.token;
+      const faults = violations(policies, { kind, permissions, createdAt, expiresAt, addressLists: [allowedAddresses, request.ownerAddresses ?? null] });
       if (faults.length > 0) {
         const now = await way.policies();
         if (isDeepStrictEqual(now, policies)) throw new PolicyViolated(faults);

@@ -7,10 +7,10 @@ describe('drawSecret', () => {
     expect(drawSecret('api_')).toMatch(/^api_[0-9A-Za-z]{49}$/);
   });
 
-  it('never repeats, and uses the whole alphabet evenly at every place but the first', () => {
+  it('never repeats, and uses the whole alphabet evenly at every place', () => {
     const bodies = Array.from({ length: 5_000 }, () => drawSecret('').slice(0, 43));
     expect(new Set(bodies).size).toBe(bodies.length);
-    for (let place = 1; place < 43; place += 1) {
+    for (let place = 0; place < 43; place += 1) {
       const counts = new Map<string, number>();
       for (const body of bodies) counts.set(body[place] ?? '', (counts.get(body[place] ?? '') ?? 0) + 1);
       const expected = bodies.length / 62;

@@ -1,9 +1,8 @@
-import { createHash, createHmac, randomBytes } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { DerivedKey, KeyRing } from '../kernel/key-ring.js';
+import { BASE_62, drawText } from '../kernel/random-text.js';
 
-const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
-const ENTROPY_BYTES = 32;
 /** 62^43 > 2^256 */
 const ENTROPY_LENGTH = 43;
 const CHECKSUM_LENGTH = 6;
@@ -11,9 +10,9 @@ const CHECKSUM_LENGTH = 6;
 export const SECRET_LENGTH_MAX = 512;
 const CHECKSUMMED = /^[\x21-\x7e]*[0-9A-Za-z]{49}$/;
 
-/** A new secret: the look before it, 256 random bits in base62, and the checksum of all that stands before it. */
+/** A new secret: the look before it, more than 256 random bits in base62, and the checksum of all that stands before it. */
 export function drawSecret(prefix: string): string {
-  const unchecked = prefix + toBase62(BigInt(`0x${randomBytes(ENTROPY_BYTES).toString('hex')}`), ENTROPY_LENGTH);
+  const unchecked = prefix + drawText(BASE_62, ENTROPY_LENGTH);
   return unchecked + checksumOf(unchecked);
 }
 
@@ -45,14 +44,8 @@ export function prefixOf(hint: string): string {
 
 function checksumOf(text: string): string {
   let digits = '';
-  for (let rest = crc32(text); digits.length < CHECKSUM_LENGTH; rest = Math.floor(rest / 62)) digits = (ALPHABET[rest % 62] ?? '') + digits;
+  for (let rest = crc32(text); digits.length < CHECKSUM_LENGTH; rest = Math.floor(rest / 62)) digits = (BASE_62[rest % 62] ?? '') + digits;
   return digits;
-}
-
-function toBase62(value: bigint, length: number): string {
-  let digits = '';
-  for (let rest = value; rest > 0n; rest /= 62n) digits = ALPHABET[Number(rest % 62n)] + digits;
-  return digits.padStart(length, '0');
 }
 
 export interface SecretHash {

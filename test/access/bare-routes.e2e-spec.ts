@@ -100,6 +100,58 @@ describe.each(withBody)('%s', (_, route) => {
   });
 });
 
+describe('creation at each door', () => {
+  const creations = [
+    ['POST /user/api-tokens', {}, 201],
+    ['POST /api/admin/projects/default/api-tokens', { tokenName: 'bare', type: 'backend', environment: 'development' }, 201],
+    ['POST /api/admin/api-tokens', { tokenName: 'bare', type: 'backend', environment: 'development', projects: ['*'] }, 201],
+    ['POST /api/v1/auth/token-auth/identities/:identityId/tokens', { name: 'bare' }, 200],
+    ['POST /api/v1/token', { name: 'bare', personal: true }, 200],
+    ['POST /auth/v1/method/token', { name: 'bare' }, 200],
+  ] as const;
+  let identityId: string;
+  beforeAll(async () => {
+    const created = await call('POST', '/api/v1/identities', { as: tenant.admin.session, body: { name: 'bare', organizationId: tenant.id, role: 'member' } });
+    identityId = created.body.identity.id;
+    expect((await call('POST', `/api/v1/auth/token-auth/identities/${identityId}`, { as: tenant.admin.session, body: {} })).status).toBe(200);
+  });
+  const create = (route: string, options: CallOptions = {}): Promise<Answer> => {
+    const path = route.slice('POST '.length).replace(':identityId', identityId);
+    return call('POST', path, { as: tenant.admin.session, ...options });
+  };
+
+  it.each(creations)('%s answers JSON with its status, what is left to create, and nothing that only browsers heed', async (route, body, status) => {
+    const answer = await create(route, { body });
+    expect([answer.status, answer.headers['cache-control'], answer.headers['ratelimit']]).toEqual([status, 'no-store', expect.stringMatching(/^"default";r=\d+;t=\d+$/)]);
+    expect(answer.headers['content-type']).toMatch(/^application\/json/);
+    expect(Object.keys(answer.headers).filter((name) => /^content-security|frame|origin|xss/i.test(name))).toEqual([]);
+  });
+
+  it.each(creations)('%s leaves one line in the log, with its request id and without the secret', async (route, body, status) => {
+    const { log } = await theApp();
+    const before = log.length;
+    const { headers } = await create(route, { body });
+    const lines = log.slice(before).map((line) => JSON.parse(line) as Record<string, unknown>);
+    const [method, pattern] = route.split(' ');
+    expect(lines).toMatchObject([{ reqId: headers['x-request-id'], method, route: pattern?.replace('/projects/default/', '/projects/:projectId/'), status }]);
+    expect(log.slice(before).join('')).not.toMatch(/[0-9A-Za-z]{49}/);
+  });
+
+  it.each(creations)('%s asks for a credential before it reads anything, and for a body that is one', async (route) => {
+    expect((await create(route, { as: undefined, body: { name: 1 } })).status).toBe(401);
+    expect((await create(route, { as: 'x', body: { name: 1 } })).status).toBe(401);
+    expect((await create(route, { body: '[', headers: { 'content-type': 'application/json' } })).status).toBe(route === 'POST /api/v1/token' ? 422 : 400);
+  });
+
+  it.each(creations)('%s repeats its answer, byte for byte, under an Idempotency-Key', async (route, body, status) => {
+    const headers = { 'idempotency-key': `bare ${route}`.replace(/[^a-z]/gi, '-') };
+    const [first, again] = [await create(route, { body, headers }), await create(route, { body, headers })];
+    expect([first.status, again.status, again.headers['idempotent-replayed'], again.headers['content-type']]).toEqual([status, status, 'true', first.headers['content-type']]);
+    expect(again.text).toBe(first.text);
+    expect((await create(route, { body: { ...body, extra: 1 }, headers })).status).toBeGreaterThanOrEqual(400);
+  });
+});
+
 describe('garbage', () => {
   const asking = new AsyncLocalStorage<true>();
 

@@ -10,15 +10,15 @@ const PRETTY_TYPE = 'application/json+pretty';
 export class FliptEncoding implements NestInterceptor<object, Buffer> {
   intercept(context: ExecutionContext, next: CallHandler<object>): Observable<Buffer> {
     const http = context.switchToHttp();
-    const encode = wantsPretty(http.getRequest<FastifyRequest>()) ? toPrettyProtoJson : toProtoJson;
-    return next.handle().pipe(
-      map((message) => {
-        http.getResponse<FastifyReply>().header('content-type', 'application/json');
-        // As bytes: Fastify would add a charset to the content type of text.
-        return Buffer.from(encode(message));
-      }),
-    );
+    return next.handle().pipe(map((message) => encode(message, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>())));
   }
+}
+
+/** The body of this answer, whose content type is set. */
+export function encode(message: object, request: FastifyRequest, reply: FastifyReply): Buffer {
+  reply.header('content-type', 'application/json');
+  // As bytes: Fastify would add a charset to the content type of text.
+  return Buffer.from(wantsPretty(request) ? toPrettyProtoJson(message) : toProtoJson(message));
 }
 
 function wantsPretty({ query, headers }: FastifyRequest): boolean {

@@ -1,13 +1,15 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, Res, UseInterceptors } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
-import { CurrentPrincipal, type Principal } from '../../access/principal.js';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { CurrentPrincipal, principalOf, type Principal } from '../../access/principal.js';
 import { Public, RequirePermission } from '../../access/require-permission.js';
+import { Bare } from '../../kernel/http/bare.js';
+import { inputOf } from '../../kernel/http/input.pipe.js';
 import { AuthMethodsService } from '../auth-methods.service.js';
 import { CLEARED_COOKIES } from './flipt-cookies.js';
 import { ApiFliptFailures } from './flipt-document.js';
 import { FliptAuthentication, FliptCreatedToken, FliptCreateToken, FliptExpireQuery, FliptExpireSelf, FliptMethodList, FliptTokenList, FliptTokenQuery } from './flipt.dto.js';
-import { FliptEncoding } from './flipt-encoding.interceptor.js';
+import { encode, FliptEncoding } from './flipt-encoding.interceptor.js';
 import { toAuthentication, toCreatedToken, toExpiry, toListing, toMethodList, toNewToken, toSelf, toTokenList } from './flipt.mapper.js';
 
 @ApiTags('Auth method tokens (Flipt)')
@@ -26,6 +28,7 @@ export class FliptController {
   }
 
   @Post('method/token')
+  @Bare()
   @HttpCode(200)
   @RequirePermission('auth-method:token:write')
   @ApiOperation({
@@ -35,8 +38,9 @@ export class FliptController {
   @ApiBody({ type: FliptCreateToken, required: false })
   @ApiOkResponse({ description: 'OK; the only showing of the secret', type: FliptCreatedToken })
   @ApiFliptFailures(400, 401, 403, 413)
-  async create(@CurrentPrincipal() principal: Principal, @Body() body: FliptCreateToken): Promise<FliptCreatedToken> {
-    return toCreatedToken(await this.methods.mint(principal, toNewToken(body)));
+  async create(request: FastifyRequest, reply: FastifyReply): Promise<Buffer> {
+    const body = inputOf(FliptCreateToken, 'body', request.body);
+    return encode(toCreatedToken(await this.methods.mint(principalOf(request), toNewToken(body))), request, reply);
   }
 
   @Get('tokens')

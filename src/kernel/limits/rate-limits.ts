@@ -1,3 +1,4 @@
+import { onceKnown } from '../at-once.js';
 import { DomainError } from '../failure.js';
 import type { LocalWindows, Window } from './local-windows.js';
 import type { SharedWindows } from './shared-windows.js';
@@ -33,8 +34,8 @@ export class RateLimits {
   ) {}
 
   /** Takes one of the quota that this key has, of all replicas together. Never rejects. */
-  async take(quota: Quota, key: string): Promise<Allowance> {
-    return toAllowance(quota, await this.shared.count(keyOf(quota, key), quota.seconds));
+  take(quota: Quota, key: string): Allowance | Promise<Allowance> {
+    return onceKnown(this.shared.count(keyOf(quota, key), quota.seconds), (window) => toAllowance(quota, window));
   }
 
   /** The same of this process alone, at once. */

@@ -32,11 +32,14 @@ export class SharedWindows implements OnApplicationShutdown {
   }
 
   /** Counts one more. Never rejects. */
-  async count(key: string, seconds: number): Promise<Window> {
+  count(key: string, seconds: number): Window | Promise<Window> {
     // One that is not connected answers nothing: it tries again by itself.
-    if (this.redis?.status !== 'ready') return this.local.count(key, seconds);
+    return this.redis?.status === 'ready' ? this.countTogether(this.redis, key, seconds) : this.local.count(key, seconds);
+  }
+
+  private async countTogether(redis: Redis, key: string, seconds: number): Promise<Window> {
     try {
-      const [, counted, left] = await this.countIn(this.redis, PREFIX + key, seconds);
+      const [, counted, left] = await this.countIn(redis, PREFIX + key, seconds);
       return { count: Number(counted), msLeft: Math.max(0, Number(left)) };
     } catch (error) {
       this.complain(error as Error);

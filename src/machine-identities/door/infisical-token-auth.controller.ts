@@ -1,8 +1,10 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Res } from '@nestjs/common';
-import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
-import { CurrentPrincipal, type Principal } from '../../access/principal.js';
+import { ApiBody, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { CurrentPrincipal, principalOf, type Principal } from '../../access/principal.js';
 import { RequirePermission } from '../../access/require-permission.js';
+import { Bare } from '../../kernel/http/bare.js';
+import { inputOf } from '../../kernel/http/input.pipe.js';
 import { IdentityTokensService } from '../identity-tokens.service.js';
 import { TokenAuthService } from '../token-auth.service.js';
 import { ApiInfisicalErrors } from './infisical-error.dto.js';
@@ -70,14 +72,18 @@ export class InfisicalTokenAuthController {
   }
 
   @Post('identities/:identityId/tokens')
+  @Bare()
   @HttpCode(200)
   @RequirePermission('identity:token:write', LIMITED)
   @ApiOperation({ summary: 'Create token for machine identity with Token Auth' })
+  @ApiParam({ name: 'identityId' })
   @ApiBody({ type: InfisicalCreateToken })
   @ApiOkResponse({ description: 'The new token, with its secret', type: InfisicalCreatedToken })
   @ApiInfisicalErrors(400, 401, 403, 404, 413, 415, 422)
-  async create(@CurrentPrincipal() principal: Principal, @Param('identityId') identityId: string, @Body() body: InfisicalCreateToken): Promise<InfisicalCreatedToken> {
-    return toCreatedToken(await this.tokens.mint(principal, identityId, toTokenRequest(body)));
+  async create(request: FastifyRequest): Promise<string> {
+    const { identityId } = request.params as { identityId: string };
+    const body = inputOf(InfisicalCreateToken, 'body', request.body);
+    return JSON.stringify(toCreatedToken(await this.tokens.mint(principalOf(request), identityId, toTokenRequest(body))));
   }
 
   @Get('identities/:identityId/tokens')

@@ -1,7 +1,10 @@
-import { Body, Controller, Delete, Get, Header, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { Controller, Delete, Get, Header, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
-import { CurrentPrincipal, type Principal } from '../../access/principal.js';
+import type { FastifyRequest } from 'fastify';
+import { CurrentPrincipal, principalOf, type Principal } from '../../access/principal.js';
 import { RequirePermission } from '../../access/require-permission.js';
+import { Bare } from '../../kernel/http/bare.js';
+import { inputOf } from '../../kernel/http/input.pipe.js';
 import { OrganizationTokens } from '../organization-tokens.service.js';
 import { ApiDeepsetErrors } from './deepset-error.dto.js';
 import { DeepsetPageQuery } from './deepset-page.dto.js';
@@ -14,14 +17,16 @@ export class DeepsetTokenController {
   constructor(private readonly tokens: OrganizationTokens) {}
 
   @Post()
+  @Bare()
   @HttpCode(200)
   @RequirePermission('organization:api-token:write', { credential: 'session' })
   @ApiOperation({ summary: 'Create Token', description: 'A personal or service token that may do what its role allows at the time of its use. API tokens cannot create tokens.' })
   @ApiBody({ type: DeepsetCreateToken })
   @ApiOkResponse({ description: 'Successful Response', type: DeepsetApiTokenResult })
   @ApiDeepsetErrors([400, 'Unreadable body'], [404, 'No such role or workspace'], [413, 'Body larger than 64 KB'], [415, 'Unreadable content type'], [422, 'Validation Error'])
-  async create(@CurrentPrincipal() principal: Principal, @Body() body: DeepsetCreateToken): Promise<DeepsetApiTokenResult> {
-    return toCreatedToken(await this.tokens.mint(principal, toTokenRequest(body)));
+  async create(request: FastifyRequest): Promise<string> {
+    const body = inputOf(DeepsetCreateToken, 'body', request.body);
+    return JSON.stringify(toCreatedToken(await this.tokens.mint(principalOf(request), toTokenRequest(body))));
   }
 
   @Get()

@@ -1,9 +1,11 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Res, UseInterceptors } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, UseInterceptors } from '@nestjs/common';
 import { ApiBody, ApiCreatedResponse, ApiNotModifiedResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
-import { CurrentPrincipal, type Principal } from '../../access/principal.js';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { CurrentPrincipal, principalOf, type Principal } from '../../access/principal.js';
 import { RequirePermission } from '../../access/require-permission.js';
+import { Bare } from '../../kernel/http/bare.js';
 import { EntityTagInterceptor } from '../../kernel/http/entity-tag.interceptor.js';
+import { inputOf } from '../../kernel/http/input.pipe.js';
 import { ProjectTokens } from '../project-tokens.service.js';
 import { ProjectsService } from '../projects.service.js';
 import { LOCATION, MANAGERS } from './unleash-callers.js';
@@ -21,17 +23,20 @@ export class UnleashAdminController {
   ) {}
 
   @Post()
+  @Bare()
   @RequirePermission('project:api-token:write', { credential: MANAGERS })
   @ApiOperation({ summary: 'Create a token of one project, of several or of all', description: 'The secret is in this answer and nowhere else.' })
   @ApiBody({ type: UnleashCreateToken })
   @ApiCreatedResponse({ description: 'The token was created.', type: UnleashCreatedToken, headers: LOCATION.documented })
   @ApiUnleashErrors(400, 401, 403, 413, 415)
-  async create(@CurrentPrincipal() principal: Principal, @Body() body: UnleashCreateToken, @Res({ passthrough: true }) reply: FastifyReply): Promise<UnleashCreatedToken> {
+  async create(request: FastifyRequest, reply: FastifyReply): Promise<string> {
+    const principal = principalOf(request);
+    const body = inputOf(UnleashCreateToken, 'body', request.body);
     const keys = toProjectKeys(body);
     const projects = keys === 'all' ? keys : await this.projects.getByKeys(principal, keys);
     const minted = await this.tokens.mint(principal, toNewToken(projects, body));
     reply.header('location', LOCATION.value);
-    return toCreatedToken(minted);
+    return JSON.stringify(toCreatedToken(minted));
   }
 
   @Get()

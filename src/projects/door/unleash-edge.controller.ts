@@ -1,9 +1,9 @@
 import { Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { Bare, type BareAnswer } from '../../access/bare-routes.js';
 import { Public } from '../../access/require-permission.js';
 import { onceKnown } from '../../kernel/at-once.js';
+import { Bare, type BareAnswer } from '../../kernel/http/bare.js';
 import { inputOf } from '../../kernel/http/input.pipe.js';
 import { ProjectTokens } from '../project-tokens.service.js';
 import { ApiUnleashErrors } from './unleash-error.dto.js';

@@ -1,9 +1,11 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, Res, UseInterceptors } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Param, Post, UseInterceptors } from '@nestjs/common';
 import { ApiBody, ApiCreatedResponse, ApiNotModifiedResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
-import { CurrentPrincipal, type Principal } from '../../access/principal.js';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { CurrentPrincipal, principalOf, type Principal } from '../../access/principal.js';
 import { RequirePermission } from '../../access/require-permission.js';
+import { Bare } from '../../kernel/http/bare.js';
 import { EntityTagInterceptor } from '../../kernel/http/entity-tag.interceptor.js';
+import { inputOf } from '../../kernel/http/input.pipe.js';
 import { ProjectTokens } from '../project-tokens.service.js';
 import { ProjectsService } from '../projects.service.js';
 import { LOCATION, MANAGERS } from './unleash-callers.js';
@@ -22,20 +24,18 @@ export class UnleashProjectController {
   ) {}
 
   @Post()
+  @Bare()
   @RequirePermission('project:api-token:write', { credential: MANAGERS, limitedCallers: true })
   @ApiOperation({ summary: 'Create a project API token', description: 'The secret is in this answer and nowhere else.' })
   @ApiBody({ type: UnleashCreateProjectToken })
   @ApiCreatedResponse({ description: 'The token was created.', type: UnleashCreatedToken, headers: LOCATION.documented })
   @ApiUnleashErrors(400, 401, 403, 404, 413, 415)
-  async create(
-    @CurrentPrincipal() principal: Principal,
-    @Param('projectId') projectId: string,
-    @Body() body: UnleashCreateProjectToken,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<UnleashCreatedToken> {
-    const minted = await this.tokens.mintFor(principal, projectId, (project) => toNewToken([project], body));
+  async create(request: FastifyRequest, reply: FastifyReply): Promise<string> {
+    const { projectId } = request.params as { projectId: string };
+    const body = inputOf(UnleashCreateProjectToken, 'body', request.body);
+    const minted = await this.tokens.mintFor(principalOf(request), projectId, (project) => toNewToken([project], body));
     reply.header('location', LOCATION.value);
-    return toCreatedToken(minted);
+    return JSON.stringify(toCreatedToken(minted));
   }
 
   @Get()

@@ -1,7 +1,10 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { CurrentPrincipal, type Principal } from '../../access/principal.js';
+import type { FastifyRequest } from 'fastify';
+import { CurrentPrincipal, principalOf, type Principal } from '../../access/principal.js';
 import { RequirePermission } from '../../access/require-permission.js';
+import { Bare } from '../../kernel/http/bare.js';
+import { inputOf } from '../../kernel/http/input.pipe.js';
 import { TokenEngine } from '../../tokens/token-engine.js';
 import { UsersService } from '../users.service.js';
 import { ApiFynnFailures } from './fynn-document.js';
@@ -17,14 +20,17 @@ export class FynnController {
   ) {}
 
   @Post('api-tokens')
+  @Bare()
   @RequirePermission('user:api-token:write', { limitedCallers: true })
   @ApiOperation({ summary: 'Create api token', description: 'A token with the privileges the current user has at the time of its use.' })
   @ApiConsumes('application/json', 'text/html')
   @ApiBody({ type: FynnCreateToken, description: 'The new ApiToken resource' })
   @ApiCreatedResponse({ description: 'ApiToken resource created', type: FynnCreatedToken })
   @ApiFynnFailures(400, 401, 403, 413, 415, 422)
-  async create(@CurrentPrincipal() principal: Principal, @Body() body: FynnCreateToken): Promise<FynnCreatedToken> {
-    return toCreatedToken(await this.tokens.mint(principal, toMintRequest(principal, body)));
+  async create(request: FastifyRequest): Promise<string> {
+    const principal = principalOf(request);
+    const body = inputOf(FynnCreateToken, 'body', request.body);
+    return JSON.stringify(toCreatedToken(await this.tokens.mint(principal, toMintRequest(principal, body))));
   }
 
   @Get('api-tokens')

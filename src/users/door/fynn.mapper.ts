@@ -1,5 +1,5 @@
-import { randomInt } from 'node:crypto';
 import { requireUser, type Principal } from '../../access/principal.js';
+import { drawText } from '../../kernel/random-text.js';
 import type { MintedToken, MintRequest, Token } from '../../tokens/token.js';
 import type { OwnOrganization } from '../users.service.js';
 import { FYNN_SECRET_PREFIX } from './fynn.door.js';
@@ -79,5 +79,5 @@ function toMeta(pageTotalItems: number, totalItems: number, query: FynnPageQuery
 
 /** Independent of the secret: ids are listed later. */
 function drawFynnId(): string {
-  return Array.from({ length: ID_LENGTH }, () => ID_ALPHABET[randomInt(ID_ALPHABET.length)]).join('');
+  return drawText(ID_ALPHABET, ID_LENGTH);
 }

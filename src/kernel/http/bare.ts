@@ -1,0 +1,33 @@
+import type { Type } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
+
+/** A method of a controller that the server itself calls. */
+export interface BareRoute {
+  readonly controller: Type;
+  readonly method: string;
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    readonly bare?: BareRoute;
+    /** Answers that are no failure leave no line in the log. */
+    readonly quiet?: boolean;
+  }
+}
+
+/** JSON as text, or as bytes of the handler's own content type; null where the handler has answered itself. */
+export type BareBody = string | Buffer | null;
+export type BareAnswer = BareBody | Promise<BareBody>;
+
+/**
+ * A route that is asked so often that what surrounds a handler costs more than the handler. The server itself calls the
+ * method, with request and reply, after the guard's decision: no pipe, no interceptor, no headers that only browsers heed,
+ * and no deadline but those of what it waits for. Where it writes, it is retried and given up in an outage as any route is,
+ * and logged; else failures alone are. It reads its own input; what it throws is answered in its dialect like everything
+ * else. Its other decorators state its access and its status, and describe it, as those of any route.
+ */
+export function Bare(): MethodDecorator {
+  return (prototype, method, descriptor) => {
+    RouteConfig({ bare: { controller: prototype.constructor, method } })(prototype, method, descriptor);
+  };
+}
