@@ -1,6 +1,7 @@
-import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import type { Happening } from '../audit/audit-log.js';
+import { within } from '../kernel/deadline.js';
 import type { DomainError, FailureCode } from '../kernel/failure.js';
 import { FailureWitness } from '../kernel/http/failure-witness.js';
 import { findPrincipal, type Principal } from './principal.js';
@@ -12,6 +13,10 @@ const EACH_MAX = 60;
 const MINUTE_MS = 60_000;
 /** Of how many credentials refusals are counted; those of any more are recorded one by one. */
 const CREDENTIALS_MAX = 10_000;
+/** Of the events that end a minute. */
+const AT_ONCE = 20;
+/** Whoever stops the service does not wait longer for them. */
+const PARTING_MS_MAX = 3_000;
 
 interface Refusals {
   count: number;
@@ -25,6 +30,7 @@ interface Refusals {
  */
 @Injectable()
 export class RefusalWitness extends FailureWitness implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly logger = new Logger('RefusalWitness');
   private refusals = new Map<string, Refusals>();
   private timer: NodeJS.Timeout | null = null;
 
@@ -38,7 +44,11 @@ export class RefusalWitness extends FailureWitness implements OnApplicationBoots
 
   async onModuleDestroy(): Promise<void> {
     if (this.timer) clearInterval(this.timer);
-    await this.endMinute();
+    try {
+      await within(PARTING_MS_MAX, this.endMinute());
+    } catch {
+      this.logger.error('not all refusals of the last minute could be recorded: the database does not answer');
+    }
   }
 
   override witness({ code, details }: DomainError, request: FastifyRequest): Promise<void> | null {
@@ -55,11 +65,12 @@ export class RefusalWitness extends FailureWitness implements OnApplicationBoots
   async endMinute(): Promise<void> {
     const ended = this.refusals;
     this.refusals = new Map();
-    for (const { count, unrecorded } of ended.values()) {
-      if (!unrecorded) continue;
-      const { principal, happening } = unrecorded;
-      const details = { ...happening.details, refusals: count - EACH_MAX };
-      await this.log.record(principal.organizationId, principal.actor, { ...happening, details });
+    const floods = [...ended.values()].flatMap(({ count, unrecorded }) => (unrecorded ? [{ count, ...unrecorded }] : []));
+    for (let start = 0; start < floods.length; start += AT_ONCE) {
+      await Promise.all(floods.slice(start, start + AT_ONCE).map(({ count, principal, happening }) => {
+        const details = { ...happening.details, refusals: count - EACH_MAX };
+        return this.log.record(principal.organizationId, principal.actor, { ...happening, details });
+      }));
     }
   }
 

@@ -32,10 +32,21 @@ export class DialectFilter implements ExceptionFilter {
     if (failure.code === 'internal') this.logDefect(error, request);
     const failed: FailedRequest = { id: request.id, method: request.method, path, headers: request.headers };
     if (failure.code === 'rate-limited') tellLimit(reply, failure as DomainError<'rate-limited'>);
-    const answer = (): void => send(reply, this.replyOf(failure, failed));
+    const answer = (): void => this.say(failure, failed, request, reply);
     const witnessed = this.witness.witness(failure, request);
-    if (witnessed) void witnessed.then(answer);
+    // Answered even where it could not be witnessed.
+    if (witnessed) void witnessed.then(answer, answer);
     else answer();
+  }
+
+  /** Where a dialect has no words for a failure after all, that is a defect, and is answered as one. */
+  private say(failure: DomainError, failed: FailedRequest, request: FastifyRequest, reply: FastifyReply): void {
+    try {
+      send(reply, this.replyOf(failure, failed));
+    } catch (error) {
+      this.logDefect(error, request);
+      send(reply, this.replyOf(defect(), failed));
+    }
   }
 
   private replyOf<Code extends FailureCode>(failure: DomainError<Code>, request: FailedRequest): Reply {
@@ -52,7 +63,7 @@ export class DialectFilter implements ExceptionFilter {
         ? new DomainError('route-not-found', 'Nothing is served at this path.', {})
         : new DomainError('method-not-allowed', `${method} is not served at this path.`, { allowed });
     }
-    return toServerFailure(error, request) ?? toDatabaseFailure(error) ?? new DomainError('internal', 'Something went wrong on our side.', {});
+    return toServerFailure(error, request) ?? toDatabaseFailure(error) ?? defect();
   }
 
   /** Only what cannot hold a secret: no parameters, no body, no URL. */
@@ -60,6 +71,10 @@ export class DialectFilter implements ExceptionFilter {
     const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
     this.logger.error({ requestId: request.id, route: request.routeOptions.url, name, message }, stack);
   }
+}
+
+function defect(): DomainError {
+  return new DomainError('internal', 'Something went wrong on our side.', {});
 }
 
 /** In every dialect alike, where the route has not told more of it: draft-ietf-httpapi-ratelimit-headers-11. */
