@@ -92,7 +92,7 @@ export async function createApplication({ config, secretKeys, database, clock = 
   spareHeaders(adapter);
   foundations.routes.watch(server);
   prepareIntake(server, foundations.doors);
-  logRequests(server);
+  logRequests(server, clock);
   keepLimits(server, limits);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.on(foundations), adapter, {
     bodyParser: false,

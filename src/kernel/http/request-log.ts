@@ -1,18 +1,79 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Clock } from '../clock.js';
+
+/** Failures that are logged one by one, in a second. */
+const FAILURES_MAX = 100;
+const SECOND_MS = 1_000;
 
 /** One line a request, for those of quiet routes only where they fail; the route's pattern, never its URL: a path may carry a secret. */
-export function logRequests(server: FastifyInstance): void {
+export function logRequests(server: FastifyInstance, clock: Clock): void {
+  const failures = new Failures(server, clock);
   server.addHook('onResponse', (request, reply, done) => {
+    const hasFailed = reply.statusCode >= 400;
     const { bare, quiet } = request.routeOptions.config;
-    if (!quiet || reply.statusCode >= 400) {
-      request.log.info({
-        ...(bare && { reqId: request.id }),
-        method: request.method,
-        route: request.routeOptions.url ?? 'none',
-        status: reply.statusCode,
-        durationMs: Math.round(reply.elapsedTime * 10) / 10,
-      });
+    if (hasFailed ? failures.isOneOfFew(request, reply) : !quiet) {
+      request.log.info({ ...(bare && { reqId: request.id }), ...whatOf(request, reply), durationMs: Math.round(reply.elapsedTime * 10) / 10 });
     }
     done();
   });
+  server.addHook('onClose', (_, done) => {
+    failures.endSecond();
+    done();
+  });
+}
+
+interface What {
+  readonly method: string;
+  readonly route: string;
+  readonly status: number;
+}
+
+function whatOf({ method, routeOptions }: FastifyRequest, { statusCode }: FastifyReply): What {
+  return { method, route: routeOptions.url ?? 'none', status: statusCode };
+}
+
+/** Anybody can make requests fail, and a line for each would cost as much as refusing it: those beyond are counted, by route and status. */
+class Failures {
+  private logged = 0;
+  private counted = new Map<string, { readonly what: What; count: number }>();
+  private endsAt = 0;
+  private timer: NodeJS.Timeout | null = null;
+
+  constructor(
+    private readonly server: FastifyInstance,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Whether it gets a line of its own; else it is counted. */
+  isOneOfFew(request: FastifyRequest, reply: FastifyReply): boolean {
+    const now = this.clock.elapsed();
+    if (now >= this.endsAt) {
+      this.endSecond();
+      this.endsAt = now + SECOND_MS;
+    }
+    this.logged += 1;
+    if (this.logged <= FAILURES_MAX) return true;
+    this.count(whatOf(request, reply));
+    return false;
+  }
+
+  /** Says how many were only counted. */
+  endSecond(): void {
+    if (this.timer) clearInterval(this.timer);
+    this.timer = null;
+    for (const { what, count } of this.counted.values()) this.server.log.info({ ...what, more: count });
+    this.counted.clear();
+    this.logged = 0;
+  }
+
+  private count(what: What): void {
+    const key = `${what.method} ${what.route} ${what.status}`;
+    const known = this.counted.get(key);
+    if (known) known.count += 1;
+    else this.counted.set(key, { what, count: 1 });
+    // Where no other failure comes to end the second.
+    this.timer ??= setInterval(() => {
+      if (this.clock.elapsed() >= this.endsAt) this.endSecond();
+    }, SECOND_MS).unref();
+  }
 }
