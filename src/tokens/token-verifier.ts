@@ -126,9 +126,12 @@ export class TokenVerifier {
     return presented.length > SECRET_LENGTH_MAX ? null : this.cache.recall(presented);
   }
 
-  private async read(presented: string, anew: boolean, context: UseContext): Promise<KnownToken | null> {
-    const isPossible = hasValidChecksum(presented) || (await this.imported.mayInclude(presented));
-    if (!isPossible) return null;
+  /** At once, and null, for what can be nobody's. */
+  private read(presented: string, anew: boolean, context: UseContext): KnownToken | null | Promise<KnownToken | null> {
+    return onceKnown(hasValidChecksum(presented) || this.imported.mayInclude(presented), (isPossible) => (isPossible ? this.ask(presented, anew, context) : null));
+  }
+
+  private async ask(presented: string, anew: boolean, context: UseContext): Promise<KnownToken | null> {
     this.unknown.requireLeft(context);
     const known = await this.cache.read(presented, () => this.find(presented), anew);
     if (!known) this.unknown.count(context);
