@@ -15,6 +15,9 @@ import { Authenticator } from './authenticator.js';
 import { setPrincipal, type Principal } from './principal.js';
 import { ACCESS, isWritingPost, type AccessRule, type CredentialKind } from './require-permission.js';
 
+/** Made once, as most refusals of credentials are. */
+const MISSING = new DomainError('credentials-missing', 'The request carries no credential.', {});
+
 /** The only place where access is decided. A route that states nothing is refused to everyone. */
 @Injectable()
 export class AccessGuard implements CanActivate {
@@ -59,7 +62,7 @@ export class AccessGuard implements CanActivate {
 
   private authenticate(door: Door, request: FastifyRequest): Principal | Promise<Principal> {
     const presented = door.credential(request.headers);
-    if (presented === 'missing') throw new DomainError('credentials-missing', 'The request carries no credential.', {});
+    if (presented === 'missing') throw MISSING;
     if (presented === 'ambiguous') throw new DomainError('credentials-ambiguous', 'The request carries more than one credential.', {});
     return this.authenticator.authenticate(presented.secret, originOf(request), presented.clientId);
   }

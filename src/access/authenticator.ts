@@ -16,6 +16,17 @@ export class CredentialsInvalid extends DomainError<'credentials-invalid'> {
   }
 }
 
+/** Each is made once: finding out where it comes from, which nobody reads, would cost more than all the rest of a refusal. */
+const refusals = new Map<string, CredentialsInvalid>();
+
+function refusalFor(reason: string): CredentialsInvalid {
+  const known = refusals.get(reason);
+  if (known) return known;
+  const refusal = new CredentialsInvalid(reason);
+  refusals.set(reason, refusal);
+  return refusal;
+}
+
 /** Three base64url parts: no secret of ours looks so, for each ends in a base62 run without a dot; an imported one may. */
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]*$/;
 
@@ -79,7 +90,7 @@ export class Authenticator {
 }
 
 function requireLive(verdict: Verdict, origin: Origin): Principal {
-  if (!verdict.active) throw new CredentialsInvalid(verdict.reason);
+  if (!verdict.active) throw refusalFor(verdict.reason);
   return toPrincipal(verdict.token, origin);
 }
 
