@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../kernel/clock.js';
 import type { Tenant } from '../kernel/database/database.js';
-import { newId } from '../kernel/ids.js';
+import { newOrderedId } from '../kernel/ids.js';
 import type { Actor } from './actor.js';
 import { AuditEvent } from './audit-event.entity.js';
 import { toRecord, type AuditRecord } from './audit-record.js';
@@ -81,10 +81,11 @@ export class AuditLog {
   }
 
   private eventOf(organizationId: string, actor: Actor, { action, target, details = {}, before, after }: Happening): AuditEvent {
+    const now = this.clock.now();
     return {
       organizationId,
-      id: newId(),
-      occurredAt: this.clock.now(),
+      id: newOrderedId(now),
+      occurredAt: now,
       action,
       actorKind: actor.kind,
       actorId: actor.id,

@@ -5,7 +5,7 @@ import { AuditLog, type Happening } from '../audit/audit-log.js';
 import { Clock } from '../kernel/clock.js';
 import { Database, type Tenant } from '../kernel/database/database.js';
 import { NotFound, Unavailable } from '../kernel/failure.js';
-import { newId } from '../kernel/ids.js';
+import { newOrderedId } from '../kernel/ids.js';
 import { Instant } from '../kernel/instant.js';
 import { requireHeld } from './permissions.js';
 import { boundedEnd, violations, type Policy } from './policy.js';
@@ -118,7 +118,7 @@ export class TokenMinter {
     const userId = 'userId' in owner ? owner.userId : null;
     const token: Token = {
       organizationId,
-      id: newId(),
+      id: newOrderedId(now),
       shortId: request.shortId ?? null,
       number: request.number ?? null,
       kind: request.kind,

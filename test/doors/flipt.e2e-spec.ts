@@ -55,7 +55,7 @@ describe('POST /auth/v1/method/token', () => {
     expect(headers['content-type']).toBe('application/json');
     const { clientToken, authentication } = body;
     expect(clientToken).toMatch(/^svc_[0-9A-Za-z]{49}$/);
-    expect(authentication.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    expect(authentication.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     expect(text).toBe(
       `{"clientToken":"${clientToken}","authentication":{"id":"${authentication.id}","method":"METHOD_TOKEN","expiresAt":"2031-01-01T00:00:00.500Z",` +
       `"createdAt":"${second}.123456Z","updatedAt":"${second}.123456Z","metadata":{"9":"nine","area":"eu",` +
