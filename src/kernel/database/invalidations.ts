@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import type { Client } from 'pg';
 import { within } from '../deadline.js';
@@ -12,6 +13,7 @@ const LOOK_EVERY_MS = 500;
 const ANSWER_MS_MAX = 400;
 /** Long enough for a look that begins meanwhile to be answered. */
 const REFUSED_AFTER_MS = 900;
+const REFUSE_EVERY_MS = 50;
 /** Whoever has not looked successfully for so long, though the database can be reached, must not rely on what it keeps. */
 const SILENCE_MS_MAX = 2_000;
 /** More at once than is worth telling apart. */
@@ -34,6 +36,12 @@ const SQL = `
     WHERE xid >= pg_snapshot_xmin($1::pg_snapshot) AND NOT pg_visible_in_snapshot(xid, $1::pg_snapshot)
     LIMIT ${SUBJECTS_MAX + 1}
   ) i ON true`;
+
+/** Whoever waits for the database. */
+interface Waiting {
+  readonly since: number;
+  readonly refuse: (error: Error) => void;
+}
 
 interface Row {
   readonly snapshot: string;
@@ -62,6 +70,9 @@ export class Invalidations implements OnModuleInit, OnModuleDestroy {
   private listener: Client | null = null;
   private connecting = false;
   private timer: NodeJS.Timeout | null = null;
+  private refusals: NodeJS.Timeout | undefined;
+  /** Who has waited longest stands first. */
+  private readonly waiting = new Set<Waiting>();
 
   constructor(
     private readonly database: Database,
@@ -81,6 +92,7 @@ export class Invalidations implements OnModuleInit, OnModuleDestroy {
       void this.listen();
       void this.catchUp();
     }, LOOK_EVERY_MS).unref();
+    this.refusals = setInterval(() => void this.refuseVain(), REFUSE_EVERY_MS).unref();
     await this.listen();
     await this.catchUp();
   }
@@ -88,6 +100,7 @@ export class Invalidations implements OnModuleInit, OnModuleDestroy {
   async onModuleDestroy(): Promise<void> {
     if (this.timer) clearInterval(this.timer);
     this.timer = null;
+    clearInterval(this.refusals);
     await Promise.all([this.looking, this.listener?.end().catch(() => undefined)]);
   }
 
@@ -114,18 +127,31 @@ export class Invalidations implements OnModuleInit, OnModuleDestroy {
   }
 
   /** The result of the work, however long it takes while the database answers our looks; `Unavailable` within a second where it does not. */
-  async whileReachable<T>(work: Promise<T>): Promise<T> {
-    if (!this.connectListener) return work;
-    // Once the service ends nobody looks any more; what is under way then is finished.
-    while (this.timer) {
-      const began = performance.now();
-      try {
-        return await within(REFUSED_AFTER_MS, work);
-      } catch (error) {
-        if (!(error instanceof Unavailable) || (this.timer && this.lookedAt < began)) throw error;
-      }
+  whileReachable<T>(work: Promise<T>): Promise<T> {
+    // Nobody looks where the database is in this process, nor once the service ends: what is under way then is finished.
+    if (!this.timer) return work;
+    return new Promise((resolve, reject) => {
+      const waiting: Waiting = { since: performance.now(), refuse: reject };
+      this.waiting.add(waiting);
+      const leave = (): boolean => this.waiting.delete(waiting);
+      work.then((result) => leave() && resolve(result), (error: Error) => leave() && reject(error));
+    });
+  }
+
+  private async refuseVain(): Promise<void> {
+    if (!this.isVain(this.waiting.values().next().value)) return;
+    // Where this process was too busy to look, the answers lie there already.
+    await nextTurn();
+    await nextTurn();
+    for (const waiting of this.waiting) {
+      if (!this.isVain(waiting)) return;
+      this.waiting.delete(waiting);
+      waiting.refuse(new Unavailable());
     }
-    return work;
+  }
+
+  private isVain(waiting: Waiting | undefined): boolean {
+    return waiting !== undefined && this.timer !== null && performance.now() - Math.max(waiting.since, this.lookedAt) >= REFUSED_AFTER_MS;
   }
 
   private async settle(): Promise<void> {
