@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { Request } from 'express';
 import jwt from 'jsonwebtoken';
@@ -25,6 +26,18 @@ export interface AccessClaims {
   readonly exp: number;
 }
 
+/** What a token says, and the id of the key that vouches for it. */
+export interface SignedClaims {
+  readonly claims: AccessClaims;
+  readonly keyId: string;
+}
+
+/** A token on its way through the strategy, which speaks of requests. */
+interface Attempt {
+  readonly token: string;
+  readonly key: KeyObject;
+}
+
 /** Signs and reads the 15-minute ES256 access tokens of sessions. */
 @Injectable()
 export class AccessTokens {
@@ -36,11 +49,9 @@ export class AccessTokens {
     private readonly clock: Clock,
   ) {
     const options: StrategyOptionsWithoutRequest = {
-      jwtFromRequest: (request) => (request as unknown as { accessToken: string }).accessToken,
-      secretOrKeyProvider: (_, token: string, done) => {
-        // The types know strings only; a KeyObject spares a costly guess of the key's kind at each reading.
-        this.keyOf(token).then((key) => done(null, key as string), (error: unknown) => done(error));
-      },
+      jwtFromRequest: (request) => (request as unknown as Attempt).token,
+      // The types know strings only; a KeyObject spares a costly guess of the key's kind at each reading.
+      secretOrKeyProvider: (request: unknown, _, done) => done(null, (request as Attempt).key as unknown as string),
       algorithms: ['ES256'],
       issuer: publicUrl.value,
       audience: publicUrl.value,
@@ -68,36 +79,35 @@ export class AccessTokens {
   }
 
   /** The claims of a token that is ours, whole and in its time; `expired` when its time is over; null for every other text. Errors are outages. */
-  async read(token: string): Promise<AccessClaims | 'expired' | null> {
-    if (token.length > LENGTH_MAX) return null;
-    const payload = await this.authenticate(token);
+  async read(token: string): Promise<SignedClaims | 'expired' | null> {
+    const keyId = token.length > LENGTH_MAX ? null : keyIdOf(token);
+    const key = keyId === null ? null : await this.keys.publicKey(keyId);
+    if (keyId === null || !key) return null;
+    const claims = await this.authenticate({ token, key });
     const now = this.clock.now().epochSeconds;
-    if (!payload || !isWhole(payload, now)) return null;
-    return now < payload.exp ? payload : 'expired';
+    if (!claims || !isWhole(claims, now)) return null;
+    return now < claims.exp ? { claims, keyId } : 'expired';
   }
 
   /** Runs the passport strategy without a web framework around it: it answers through these three calls. */
-  private authenticate(token: string): Promise<Partial<AccessClaims> | null> {
+  private authenticate(attempt: Attempt): Promise<Partial<AccessClaims> | null> {
     return new Promise((resolve, reject) => {
-      const attempt = Object.create(this.strategy) as passportJwt.Strategy;
-      attempt.success = (payload: unknown) => resolve(payload as Partial<AccessClaims>);
-      attempt.fail = () => resolve(null);
-      attempt.error = (error: Error) => (error instanceof NotOurs ? resolve(null) : reject(error));
-      attempt.authenticate({ accessToken: token } as unknown as Request);
+      const strategy = Object.create(this.strategy) as passportJwt.Strategy;
+      strategy.success = (payload: unknown) => resolve(payload as Partial<AccessClaims>);
+      strategy.fail = () => resolve(null);
+      strategy.error = reject;
+      strategy.authenticate(attempt as unknown as Request);
     });
-  }
-
-  private async keyOf(token: string): Promise<unknown> {
-    const header = readHeader(token);
-    // RFC 7515 section 4.1.11: what `crit` names must be understood; nothing is.
-    if (!header || header['alg'] !== 'ES256' || header['typ'] !== TYPE || 'crit' in header || 'b64' in header) throw new NotOurs();
-    const key = typeof header['kid'] === 'string' ? await this.keys.publicKey(header['kid']) : null;
-    if (!key) throw new NotOurs();
-    return key;
   }
 }
 
-class NotOurs extends Error {}
+/** The id of the key by which a token of ours claims to be signed; null where its header is not of ours. */
+function keyIdOf(token: string): string | null {
+  const header = readHeader(token);
+  // RFC 7515 section 4.1.11: what `crit` names must be understood; nothing is.
+  if (!header || header['alg'] !== 'ES256' || header['typ'] !== TYPE || 'crit' in header || 'b64' in header) return null;
+  return typeof header['kid'] === 'string' ? header['kid'] : null;
+}
 
 function readHeader(token: string): Record<string, unknown> | null {
   try {

@@ -11,6 +11,7 @@ import { RefusalLog } from './refusal-log.js';
 import { RefusalWitness } from './refusal-witness.js';
 import { RefreshToken, Session } from './session.entity.js';
 import { SessionDirectory } from './session-directory.js';
+import { SessionVerifier } from './session-verifier.js';
 import { Sessions } from './sessions.js';
 import { SigningKeyRotation } from './signing-key-rotation.js';
 import { SigningKey } from './signing-key.entity.js';
@@ -18,7 +19,7 @@ import { SigningKeys } from './signing-keys.js';
 
 @Module({
   imports: [TokensModule, TypeOrmModule.forFeature([Session, RefreshToken, SigningKey])],
-  providers: [AccessGuard, AccessTokens, Authenticator, ClientPrincipals, EndedSessions, RefusalLog, SessionDirectory, Sessions, SigningKeyRotation, SigningKeys, { provide: FailureWitness, useClass: RefusalWitness }],
+  providers: [AccessGuard, AccessTokens, Authenticator, ClientPrincipals, EndedSessions, RefusalLog, SessionDirectory, Sessions, SessionVerifier, SigningKeyRotation, SigningKeys, { provide: FailureWitness, useClass: RefusalWitness }],
   exports: [AccessGuard, AccessTokens, Authenticator, ClientPrincipals, FailureWitness, RefusalLog, SessionDirectory, Sessions, SigningKeyRotation, SigningKeys, TokensModule],
 })
 export class AccessModule {}

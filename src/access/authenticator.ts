@@ -2,13 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { onceKnown } from '../kernel/at-once.js';
 import { DomainError } from '../kernel/failure.js';
 import type { Origin } from '../kernel/origin.js';
-import { patternsOfRole, permissionsOfRole } from '../tokens/permissions.js';
 import { TokenVerifier } from '../tokens/token-verifier.js';
 import type { Verdict, VerifiedToken } from '../tokens/verdict.js';
-import { AccessTokens } from './access-tokens.js';
 import { ClientPrincipals } from './client-principals.js';
 import type { Principal } from './principal.js';
-import { Sessions } from './sessions.js';
+import { SessionVerifier, type LiveSession } from './session-verifier.js';
 
 export class CredentialsInvalid extends DomainError<'credentials-invalid'> {
   constructor(reason: string) {
@@ -34,8 +32,7 @@ const JWT = /^[\w-]+\.[\w-]+\.[\w-]*$/;
 @Injectable()
 export class Authenticator {
   constructor(
-    private readonly accessTokens: AccessTokens,
-    private readonly sessions: Sessions,
+    private readonly sessions: SessionVerifier,
     private readonly verifier: TokenVerifier,
     private readonly clients: ClientPrincipals,
   ) {}
@@ -50,37 +47,18 @@ export class Authenticator {
     return (await this.clients.find(clientId, credential, origin)) ?? this.authenticate(credential, origin);
   }
 
-  private async fromSession(credential: string, origin: Origin): Promise<Principal> {
-    const claims = await this.accessTokens.read(credential);
-    if (claims === 'expired') throw new CredentialsInvalid('expired');
-    if (!claims) return this.fromLookalike(credential, origin);
-    const session = await this.sessions.findLive(claims.org, claims.sid);
-    if (!session || session.user_id !== claims.sub) throw new CredentialsInvalid('session');
-    const role = { key: session.role_key, permissions: session.role_permissions };
-    return {
-      organizationId: session.organization_id,
-      organization: {
-        id: session.organization_id,
-        slug: session.organization_slug,
-        name: session.organization_name,
-        platform: session.organization_platform,
-      },
-      actor: { kind: 'user', id: session.user_id, credential: { kind: 'session', id: session.id }, origin },
-      permissions: permissionsOfRole(role, session.organization_platform, session.registered_permissions),
-      bounds: [patternsOfRole(role, session.organization_platform)],
-      narrowed: false,
-      projects: 'all',
-      tokenId: null,
-      user: { id: session.user_id, email: session.user_email, name: session.user_name },
-      sessionId: session.id,
-      token: null,
-    };
+  private fromSession(credential: string, origin: Origin): Principal | Promise<Principal> {
+    return onceKnown(this.sessions.verify(credential), (session) => {
+      if (session === null) return this.fromLookalike(credential, origin);
+      if (typeof session === 'string') throw refusalFor(session);
+      return sessionPrincipal(session, origin);
+    });
   }
 
   /** A secret that was drawn elsewhere may look like a session's token. */
   private async fromLookalike(credential: string, origin: Origin): Promise<Principal> {
     const verdict = await this.verifier.verify(credential, origin);
-    if (!verdict.active && verdict.reason === 'unknown') throw new CredentialsInvalid('session');
+    if (!verdict.active && verdict.reason === 'unknown') throw refusalFor('session');
     return requireLive(verdict, origin);
   }
 
@@ -91,10 +69,26 @@ export class Authenticator {
 
 function requireLive(verdict: Verdict, origin: Origin): Principal {
   if (!verdict.active) throw refusalFor(verdict.reason);
-  return toPrincipal(verdict.token, origin);
+  return tokenPrincipal(verdict.token, origin);
 }
 
-function toPrincipal(token: VerifiedToken, origin: Origin): Principal {
+function sessionPrincipal({ id, organization, user, permissions, bounds }: LiveSession, origin: Origin): Principal {
+  return {
+    organizationId: organization.id,
+    organization,
+    actor: { kind: 'user', id: user.id, credential: { kind: 'session', id }, origin },
+    permissions,
+    bounds,
+    narrowed: false,
+    projects: 'all',
+    tokenId: null,
+    user,
+    sessionId: id,
+    token: null,
+  };
+}
+
+function tokenPrincipal(token: VerifiedToken, origin: Origin): Principal {
   return {
     organizationId: token.organization.id,
     organization: token.organization,

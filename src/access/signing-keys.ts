@@ -63,12 +63,15 @@ export class SigningKeys implements OnModuleInit {
 
   /** The public key of this id, from when it is published until it is retired; looks again for one that another replica drew. */
   async publicKey(id: string): Promise<KeyObject | null> {
-    this.refreshBehind();
-    const find = (): KeyObject | undefined => this.liveAt(this.clock.now()).find((key) => key.id === id)?.publicKey;
-    const known = find();
-    if (known || !/^[\w-]{16}$/.test(id)) return known ?? null;
+    const known = this.find(id);
+    if (known || !/^[\w-]{16}$/.test(id)) return known?.publicKey ?? null;
     await this.reload();
-    return find() ?? null;
+    return this.find(id)?.publicKey ?? null;
+  }
+
+  /** Whether what the key of this id has signed counts now, as far as is known here: no query. */
+  counts(id: string): boolean {
+    return this.find(id) !== undefined;
   }
 
   /** The key set of RFC 7517, with keys that will sign soon; it holds no private member. */
@@ -119,8 +122,14 @@ export class SigningKeys implements OnModuleInit {
     await this.loading;
   }
 
+  private find(id: string): LoadedKey | undefined {
+    this.refreshBehind();
+    const now = this.clock.now();
+    return this.keys.find((key) => key.id === id && isLiveAt(key, now));
+  }
+
   private liveAt(now: Instant): readonly LoadedKey[] {
-    return this.keys.filter(({ retiredAt }) => retiredAt === null || now.isBefore(retiredAt));
+    return this.keys.filter((key) => isLiveAt(key, now));
   }
 
   private isStale(): boolean {
@@ -181,6 +190,10 @@ export class SigningKeys implements OnModuleInit {
     const { id, activatesAt, retiredAt } = row;
     return { id, privateKey, publicKey: createPublicKey(privateKey), publicJwk: row.publicJwk as JsonWebKey, activatesAt, retiredAt };
   }
+}
+
+function isLiveAt({ retiredAt }: LoadedKey, now: Instant): boolean {
+  return retiredAt === null || now.isBefore(retiredAt);
 }
 
 function toJwk({ id, publicJwk }: Pick<LoadedKey, 'id' | 'publicJwk'>): JsonWebKey {

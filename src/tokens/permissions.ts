@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { DomainError } from '../kernel/failure.js';
 import { covers, EVERYTHING, expand, isWildcard } from './permission-pattern.js';
 
@@ -109,11 +110,24 @@ export function patternsOfRole({ key, permissions }: Role, platform: boolean): r
  * one that is not, or not any more, registered.
  */
 export function permissionsOfRole(role: Role, platform: boolean, registered: readonly string[]): ReadonlySet<string> {
-  return expand(patternsOfRole(role, platform), knownPermissions(registered, platform));
+  return permissionsWithin([patternsOfRole(role, platform)], registered, platform);
+}
+
+const sets = new LRUCache<string, ReadonlySet<string>>({ max: 1_000 });
+
+/** What the bounds allow together. Most credentials share their bounds with many others, and then also the set. */
+export function permissionsWithin(bounds: readonly (readonly string[])[], registered: readonly string[], platform: boolean): ReadonlySet<string> {
+  const key = JSON.stringify([bounds, registered, platform]);
+  let set = sets.get(key);
+  if (!set) {
+    const known = knownPermissions(registered, platform);
+    sets.set(key, (set = allowedByAll(bounds.map((bound) => expand(bound, known)))));
+  }
+  return set;
 }
 
 /** What all bounds allow together. No bound at all allows nothing: an absent list never means everything. */
-export function allowedByAll(bounds: readonly (ReadonlySet<string> | null)[]): ReadonlySet<string> {
+function allowedByAll(bounds: readonly (ReadonlySet<string> | null)[]): ReadonlySet<string> {
   const given = bounds.filter((bound) => bound !== null);
   const [first, ...others] = given;
   if (!first) return new Set();

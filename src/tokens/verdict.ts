@@ -1,9 +1,7 @@
-import { LRUCache } from 'lru-cache';
 import { Instant } from '../kernel/instant.js';
 import { isAllowedAddress } from './address-list.js';
-import { expand } from './permission-pattern.js';
 import { blockOf, type PolicySubject, type SignsOfUse } from './policy.js';
-import { allowedByAll, knownPermissions, patternsOfRole, type Held } from './permissions.js';
+import { patternsOfRole, permissionsWithin, type Held } from './permissions.js';
 import type { TokenFacts } from './token-facts.js';
 import type { BlockReason, ProjectScope, TokenKind } from './token.js';
 
@@ -163,19 +161,6 @@ function toVerifiedToken(facts: KeptFacts, registered: readonly string[]): Verif
     secretReplaced: facts.secret_replaced_at !== null,
     attributes: facts.attributes,
   };
-}
-
-const sets = new LRUCache<string, ReadonlySet<string>>({ max: 1_000 });
-
-/** What the bounds allow together. Most tokens share their bounds with many others, and then also the set. */
-function permissionsWithin(bounds: readonly (readonly string[])[], registered: readonly string[], platform: boolean): ReadonlySet<string> {
-  const key = JSON.stringify([bounds, registered, platform]);
-  let set = sets.get(key);
-  if (!set) {
-    const known = knownPermissions(registered, platform);
-    sets.set(key, (set = allowedByAll(bounds.map((bound) => expand(bound, known)))));
-  }
-  return set;
 }
 
 /** The person, project or machine whose token it is; the organization where none is named. */

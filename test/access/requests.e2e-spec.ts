@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { theApp } from '../support/app.js';
-import { aTenant, type TestTenant } from '../support/builders.js';
+import { aMember, aTenant, type TestTenant } from '../support/builders.js';
 import { call } from '../support/call.js';
 
 let tenant: TestTenant;
@@ -126,10 +126,11 @@ describe('the database being away', () => {
     const database = app.get(Database);
     const [query, statement] = [database.query.bind(database), database.statement.bind(database)];
     const secret = (await call('POST', '/user/api-tokens', { as: tenant.admin.session, body: {} })).body.token;
+    const { session } = await aMember(tenant);
     const away = (): Promise<never> => Promise.reject(Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }));
     Object.assign(database, { query: away, statement: away });
     try {
-      for (const [method, url, as] of [['GET', '/auth/me', secret], ['GET', '/auth/me', tenant.admin.session], ['GET', '/health/ready', undefined]] as const) {
+      for (const [method, url, as] of [['GET', '/auth/me', secret], ['GET', '/auth/me', session], ['GET', '/health/ready', undefined]] as const) {
         const { status, headers } = await call(method, url, { as });
         expect([url, status, headers['retry-after']]).toEqual([url, 503, '1']);
       }

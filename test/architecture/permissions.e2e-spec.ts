@@ -50,8 +50,9 @@ describe('docs/permissions.md', () => {
           guard.mockClear();
           const { status } = await call(method, path.replace(/\{\w+\}/g, 'x'), { as: person.session, ...(!['GET', 'DELETE'].includes(method) && { body: {} }) });
           // Doors say a refusal in their own words; the guard's word is the same everywhere.
-          const asked = guard.mock.results[0];
-          const verdict: unknown = asked?.type === 'return' ? await Promise.resolve(asked.value).then(() => 'admitted', (error: { code: string }) => error.code) : asked;
+          const [asked] = guard.mock.results;
+          const decision = asked?.type === 'throw' ? Promise.reject(asked.value as Error) : Promise.resolve(asked?.value);
+          const verdict = await decision.then(() => asked && 'admitted', (error: { code: string }) => error.code);
           const open = permission === 'profile:read' || held.get(permission)?.[place] === 'yes';
           expect([role, method, path, verdict, status === 401]).toEqual([role, method, path, open ? 'admitted' : 'permission-missing', false]);
           if (!open) expect([role, method, path, status]).toEqual([role, method, path, 403]);

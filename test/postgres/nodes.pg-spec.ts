@@ -12,6 +12,7 @@ import { call } from '../support/call.js';
 import { aScratchDatabase, asOwner, TEST_SERVER_URL, type ScratchDatabase } from '../support/database.js';
 import { aMachineToken } from '../support/machines.js';
 import { aProxiedNode, type ProxiedNode } from '../support/proxied-node.js';
+import { SESSION_NARROWINGS } from '../support/session-narrowings.js';
 import { watchFacts } from '../support/watched-facts.js';
 
 /** What a node that hears late may take. */
@@ -136,7 +137,60 @@ describe('what narrows a token on one node', () => {
   });
 });
 
+/** How a node answers a session at a route that needs `member:read`. */
+const askAt = async ({ app }: Node, session: string): Promise<number> =>
+  (await app.inject({ method: 'GET', url: '/v1/members', headers: { authorization: `Bearer ${session}` } })).statusCode;
+
+async function untilAnswered(node: Node, session: string, status: number): Promise<void> {
+  const began = performance.now();
+  while ((await askAt(node, session)) !== status) {
+    expect(performance.now() - began).toBeLessThan(BOUND_MS);
+    await pause(5);
+  }
+}
+
+describe('what ends a session on one node, or takes something from it', () => {
+  it.each(Object.entries(SESSION_NARROWINGS))('holds on the others, and whatever is unchanged is not touched: %s', async (_, prepare) => {
+    const bystander = (await aTenant()).admin.session;
+    const { session, narrow, afterwards } = await prepare(await aTenant(), platform);
+    const facts = others.map(({ app }) => watchFacts(app.get(Database), 'session_facts'));
+    try {
+      for (const node of others) expect([await askAt(node, session), await askAt(node, bystander)]).toEqual([200, 200]);
+      await narrow();
+      for (const node of others) {
+        await untilAnswered(node, session, afterwards);
+        expect(await askAt(node, session)).toBe(afterwards);
+      }
+      const reads = facts.map((watch) => watch.reads);
+      for (const node of others) expect(await askAt(node, bystander)).toBe(200);
+      expect(facts.map((watch) => watch.reads)).toEqual(reads);
+    } finally {
+      for (const watch of facts) watch.stop();
+    }
+  });
+});
+
 describe('a node', () => {
+  it('does not keep what it read of a session before another node ended it and gets after it', async () => {
+    const tenant = await aTenant();
+    const { session } = await aMember(tenant);
+    const [node] = others;
+    const facts = watchFacts(node.app.get(Database), 'session_facts');
+    try {
+      const held = facts.hold();
+      const before = askAt(node, session);
+      await held.read;
+      expect((await call('POST', '/auth/logout', { as: session })).status).toBe(204);
+      // By now it has heard of it, and what it asked for before is still on its way.
+      await pause(BOUND_MS);
+      held.release();
+      await before;
+      expect(await askAt(node, session)).toBe(401);
+    } finally {
+      facts.stop();
+    }
+  });
+
   it('does not keep what it read before another node\'s change and gets after it', async () => {
     const tenant = await aTenant();
     const { id, secret } = await mint(tenant.admin);

@@ -85,6 +85,18 @@ describe.each(['refuse', 'silence'] as const)('while the database is gone (%s)',
     for (const { status, headers, text } of outages) expect([status, headers['retry-after'], /"active"|"tokens"/.test(text)]).toEqual([503, '1', false]);
   });
 
+  it('a session that is known goes on until what is known of it is 30 seconds old, and of any other it is not said that it has ended', async () => {
+    const login = async (): Promise<string> => (JSON.parse((await ask('POST', '/auth/login', undefined, ADMIN)).text) as { access_token: string }).access_token;
+    const [known, cold] = [await login(), await login()];
+    expect((await ask('GET', '/auth/me', known)).status).toBe(200);
+    cutOff(cut);
+    await pause(1_500);
+    expect([(await ask('GET', '/auth/me', known)).status, (await ask('GET', '/auth/me', cold)).status]).toEqual([200, 503]);
+    node.clock.pass(30_000);
+    const { status, headers } = await ask('GET', '/auth/me', known);
+    expect([status, headers['retry-after']]).toEqual([503, '1']);
+  });
+
   it('no route keeps its caller waiting, whatever it would have done', async () => {
     const known = await aToken();
     await ask('GET', '/v1/forward-auth', known);

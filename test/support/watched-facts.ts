@@ -1,6 +1,6 @@
 import type { Database } from '../../src/kernel/database/database.js';
 
-/** Counts how often the facts of a token are read, and can hold or fail those reads. */
+/** Counts how often the facts of tokens, or of sessions, are read, and can hold or fail those reads. */
 export interface FactsWatch {
   readonly reads: number;
   /** From now on what was read does not arrive until it is released; `read` is when the first has been read. */
@@ -10,22 +10,24 @@ export interface FactsWatch {
   stop(): void;
 }
 
-export function watchFacts(database: Database): FactsWatch {
-  const query = database.query.bind(database);
+export function watchFacts(database: Database, of: 'token_facts' | 'session_facts' = 'token_facts'): FactsWatch {
+  const [query, statement] = [database.query.bind(database), database.statement.bind(database)];
   let reads = 0;
   let failing = false;
   let arrive: Promise<void> = Promise.resolve();
   let wasRead = (): void => undefined;
-  database.query = async <Row>(sql: string, parameters?: readonly unknown[]): Promise<Row[]> => {
-    if (!sql.includes('token_facts')) return query<Row>(sql, parameters);
+  const watched = async <Row>(sql: string, ask: () => Promise<Row[]>): Promise<Row[]> => {
+    if (!sql.includes(of)) return ask();
     reads += 1;
     if (failing) throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
     const mayArrive = arrive;
-    const rows = await query<Row>(sql, parameters);
+    const rows = await ask();
     wasRead();
     await mayArrive;
     return rows;
   };
+  database.query = <Row>(sql: string, parameters?: readonly unknown[]) => watched(sql, () => query<Row>(sql, parameters));
+  database.statement = <Row extends object>(name: string, sql: string, parameters: readonly unknown[]) => watched(sql, () => statement<Row>(name, sql, parameters));
   return {
     get reads() {
       return reads;
@@ -45,7 +47,7 @@ export function watchFacts(database: Database): FactsWatch {
       return () => (failing = false);
     },
     stop() {
-      database.query = query;
+      Object.assign(database, { query, statement });
     },
   };
 }

@@ -22,7 +22,7 @@ const SUBJECTS_MAX = 10_000;
 const KEPT_MINUTES = 10;
 const CHANNEL = 'gatehouse_invalidations';
 
-/** What changed: ids of tokens, persons, machine identities, projects, organizations; or more than can be told. */
+/** What changed: ids of tokens, sessions, persons, machine identities, projects, organizations; or more than can be told. */
 export type Changed = readonly string[] | 'everything';
 
 /** Makes a connection of one's own, not yet connected, on which one can be woken; null where no other process is. */
