@@ -13,6 +13,7 @@ const ALGORITHM = 'ES256';
 
 /** How old the keys in memory may be before they are looked up again, though nothing was heard of other replicas. */
 const REFRESH_SECONDS = 30;
+const RETRY_MS = 1_000;
 
 interface LoadedKey {
   readonly id: string;
@@ -31,6 +32,7 @@ export class SigningKeys implements OnModuleInit {
   private keys: readonly LoadedKey[] = [];
   private loadedAt: Instant | null = null;
   private loading: Promise<void> | null = null;
+  private refreshAgainAt = -Infinity;
 
   constructor(
     private readonly database: Database,
@@ -136,9 +138,11 @@ export class SigningKeys implements OnModuleInit {
     return this.loadedAt === null || this.clock.now().secondsSince(this.loadedAt) >= REFRESH_SECONDS;
   }
 
-  /** Nobody waits for it: a key is published long before it signs. */
+  /** Nobody waits for it: a key is published long before it signs. Where it fails, what comes within a second does not try again. */
   private refreshBehind(): void {
-    if (this.isStale()) this.inBackground(this.reload());
+    if (!this.isStale() || this.clock.elapsed() < this.refreshAgainAt) return;
+    this.refreshAgainAt = this.clock.elapsed() + RETRY_MS;
+    this.inBackground(this.reload());
   }
 
   /** A look that is under way may have come before what was heard. */

@@ -1,5 +1,5 @@
 import { decodeProtectedHeader } from 'jose';
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { SYSTEM } from '../../src/audit/actor.js';
 import { Sessions } from '../../src/access/sessions.js';
 import { SigningKeys } from '../../src/access/signing-keys.js';
@@ -217,5 +217,23 @@ describe('while the database does not answer', () => {
     expect(await enters(known)).toBe(503);
     resume();
     expect([await enters(known), await enters(unknown)]).toEqual([200, 200]);
+  });
+
+  it('known sessions do not ask it for the signing keys at every request, nor write a line each into the log', async () => {
+    const { log } = await theApp();
+    const { session } = await aMember(tenant);
+    await enters(session);
+    clock.advance(31);
+    const away = vi.spyOn(database, 'shared', 'get').mockImplementation(() => {
+      throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+    });
+    try {
+      for (let time = 0; time < 50; time += 1) expect(await enters(session)).toBe(200);
+      clock.pass(1_000);
+      for (let time = 0; time < 50; time += 1) expect(await enters(session)).toBe(200);
+    } finally {
+      away.mockRestore();
+    }
+    expect(log.filter((line) => line.includes('Signing keys could not be looked up'))).toHaveLength(2);
   });
 });
