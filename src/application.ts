@@ -4,6 +4,8 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { LogController, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { pino } from 'pino';
 import { DataSource } from 'typeorm';
+import { AccessGuard } from './access/access.guard.js';
+import { refuseAtSight } from './access/refusal-at-sight.js';
 import { AppModule, openDoors, type Foundations } from './app.module.js';
 import { serveBareRoutes } from './bare-routes.js';
 import { Background } from './kernel/background.js';
@@ -100,6 +102,7 @@ export async function createApplication({ config, secretKeys, database, clock = 
     logger: new NestLog(server.log),
   });
   serveBareRoutes(server, app);
+  refuseAtSight(server, app.get(AccessGuard), (refusal, request, reply) => filter?.answer(refusal, request, reply));
   app.useSecurityHeaders({
     contentSecurityPolicy: {
       directives: {

@@ -53,6 +53,13 @@ export class AccessGuard implements CanActivate {
     });
   }
 
+  /** The refusal of a request that shows no credential, or one that can be told to be nobody's by looking at it; null for any other. */
+  refusalAtSight(request: FastifyRequest): DomainError | null {
+    const presented = this.doors.at(pathOf(request.url)).credential(request.headers);
+    if (typeof presented === 'string') return presented === 'missing' ? MISSING : null;
+    return this.authenticator.refusalAtSight(presented.secret, presented.clientId);
+  }
+
   private limitCreations({ organizationId }: Principal, reply: FastifyReply): void | Promise<void> {
     return onceKnown(this.limits.take(this.creations, organizationId), (allowance) => {
       tellAllowance(reply, allowance);

@@ -40,7 +40,13 @@ export class Authenticator {
   /** Throws `CredentialsInvalid` for whatever is none of these. A client may send a live token as its secret, whatever it calls itself. */
   authenticate(credential: string, origin: Origin, clientId?: string): Principal | Promise<Principal> {
     if (clientId !== undefined) return this.fromClient(clientId, credential, origin);
-    return JWT.test(credential) ? this.fromSession(credential, origin) : this.fromToken(credential, origin);
+    return looksLikeJwt(credential) ? this.fromSession(credential, origin) : this.fromToken(credential, origin);
+  }
+
+  /** The same refusal where it is plain without asking anybody; else null, and nothing is said. */
+  refusalAtSight(credential: string, clientId?: string): CredentialsInvalid | null {
+    if (clientId !== undefined || looksLikeJwt(credential)) return null;
+    return this.verifier.isNobodys(credential) ? refusalFor('unknown') : null;
   }
 
   private async fromClient(clientId: string, credential: string, origin: Origin): Promise<Principal> {
@@ -65,6 +71,11 @@ export class Authenticator {
   private fromToken(credential: string, origin: Origin): Principal | Promise<Principal> {
     return onceKnown(this.verifier.verify(credential, origin), (verdict) => requireLive(verdict, origin));
   }
+}
+
+function looksLikeJwt(credential: string): boolean {
+  // A long one without a dot would be gone through many times.
+  return credential.includes('.') && JWT.test(credential);
 }
 
 function requireLive(verdict: Verdict, origin: Origin): Principal {

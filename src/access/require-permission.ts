@@ -1,5 +1,6 @@
 import { applyDecorators, SetMetadata, type Type } from '@nestjs/common';
 import { ApiBearerAuth, ApiExtension } from '@nestjs/swagger';
+import { RouteFacts } from '../kernel/http/route-facts.js';
 import type { Permission } from '../tokens/permissions.js';
 import type { TokenKind } from '../tokens/token.js';
 
@@ -18,11 +19,18 @@ export interface AccessRule {
   readonly uncounted: boolean;
 }
 
-/** States what a route asks of its caller, to the guard and in the OpenAPI document. */
-export function RequirePermission(permission: Permission, options: Partial<Omit<AccessRule, 'permission'>> = {}): MethodDecorator & ClassDecorator {
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    readonly access?: AccessRule;
+  }
+}
+
+/** States what a route asks of its caller: to the guard, to the server and in the OpenAPI document. */
+export function RequirePermission(permission: Permission, options: Partial<Omit<AccessRule, 'permission'>> = {}): MethodDecorator {
   const rule: AccessRule = { permission, credential: options.credential ?? 'any', limitedCallers: options.limitedCallers ?? false, uncounted: options.uncounted ?? false };
   return applyDecorators(
     SetMetadata(ACCESS, rule),
+    RouteFacts({ access: rule }),
     ...(admits(rule, (kind) => kind === 'session') ? [ApiBearerAuth('session')] : []),
     ...(admits(rule, (kind) => kind !== 'session') ? [ApiBearerAuth('token')] : []),
     ApiExtension('x-permission', permission),

@@ -49,6 +49,11 @@ export class ImportedSecrets implements OnApplicationBootstrap {
     await this.load();
   }
 
+  /** Whether that it is none of them is known already. */
+  excludes(presented: string): boolean {
+    return presented.length > SECRET_LENGTH_MAX || (this.isCurrent && !this.includes(presented));
+  }
+
   /** At once, without a query, unless secrets were imported since the last time. Rejects where that cannot be found out. */
   mayInclude(presented: string): boolean | Promise<boolean> {
     if (presented.length > SECRET_LENGTH_MAX) return false;

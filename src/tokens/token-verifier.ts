@@ -68,6 +68,11 @@ export class TokenVerifier {
     return onceKnown(known === undefined ? this.read(presented, anew, context) : known, (found) => this.use(found, context));
   }
 
+  /** Whether a string is told to be no secret of anybody's by looking at it: no query, and nothing is counted. */
+  isNobodys(presented: string): boolean {
+    return !hasValidChecksum(presented) && this.imported.excludes(presented);
+  }
+
   /** The same judgement without a use: nothing is counted. */
   inspect(presented: string, context: UseContext = NOWHERE): Verdict | Promise<Verdict> {
     const recalled = this.recall(presented);

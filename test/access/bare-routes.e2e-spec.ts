@@ -1,6 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { DataSource, type QueryRunner } from 'typeorm';
 import { RefusalWitness } from '../../src/access/refusal-witness.js';
 import { FailureWitness } from '../../src/kernel/http/failure-witness.js';
 import { drawSecret } from '../../src/tokens/token-secret.js';
@@ -149,47 +147,6 @@ describe('creation at each door', () => {
     expect([first.status, again.status, again.headers['idempotent-replayed'], again.headers['content-type']]).toEqual([status, status, 'true', first.headers['content-type']]);
     expect(again.text).toBe(first.text);
     expect((await create(route, { body: { ...body, extra: 1 }, headers })).status).toBeGreaterThanOrEqual(400);
-  });
-});
-
-describe('garbage', () => {
-  const asking = new AsyncLocalStorage<true>();
-
-  /** What the work asks of the database, and not what goes on by itself meanwhile. */
-  async function queriesOf(work: () => Promise<unknown>): Promise<string[]> {
-    const { app } = await theApp();
-    const runners = Object.getPrototypeOf(app.get(DataSource).createQueryRunner()) as QueryRunner;
-    const query = Reflect.get(runners, 'query') as (this: QueryRunner, ...asked: Parameters<QueryRunner['query']>) => Promise<unknown>;
-    const statements: string[] = [];
-    vi.spyOn(runners, 'query').mockImplementation(function (this: QueryRunner, ...asked: Parameters<QueryRunner['query']>) {
-      if (asking.getStore()) statements.push(asked[0]);
-      return query.apply(this, asked);
-    });
-    await asking.run(true, work);
-    return statements;
-  }
-
-  it('is told from a token that nobody has, which costs a query', async () => {
-    expect(await queriesOf(() => ask(ROUTES[0], { token: drawSecret('api_') }))).toHaveLength(1);
-  });
-
-  const strange = (index: number): string => `api_${index.toString(36).padStart(49, '0')}`;
-
-  it.each(routes)('as a token at %s costs no query', async (_, route) => {
-    await ask(route);
-    const tokens = [...Array.from({ length: 200 }, (_, index) => strange(index)), 'x', '\u0000', 'ü'.repeat(200), `${secret.slice(0, -1)}!`, 'x'.repeat(2000)];
-    expect(await queriesOf(async () => {
-      for (const token of tokens) expect((await ask(route, { token })).status).toBe(200);
-    })).toEqual([]);
-  });
-
-  it.each(guarded)('as a credential at %s costs no query and leaves no record', async (_, route) => {
-    const events = async (): Promise<number> => (await sql(tenant, 'SELECT count(*)::int AS count FROM audit_events'))[0]?.['count'];
-    const before = await events();
-    expect(await queriesOf(async () => {
-      for (let index = 0; index < 200; index += 1) expect((await ask(route, { as: strange(index) })).status).toBe(401);
-    })).toEqual([]);
-    expect(await events()).toBe(before);
   });
 });
 

@@ -1,5 +1,5 @@
 import type { Type } from '@nestjs/common';
-import { RouteConfig } from '@nestjs/platform-fastify';
+import { RouteFacts } from './route-facts.js';
 
 /** A method of a controller that the server itself calls. */
 export interface BareRoute {
@@ -28,6 +28,6 @@ export type BareAnswer = BareBody | Promise<BareBody>;
  */
 export function Bare(): MethodDecorator {
   return (prototype, method, descriptor) => {
-    RouteConfig({ bare: { controller: prototype.constructor, method } })(prototype, method, descriptor);
+    RouteFacts({ bare: { controller: prototype.constructor as Type, method: String(method) } })(prototype, method, descriptor);
   };
 }

@@ -1,10 +1,10 @@
 import { applyDecorators } from '@nestjs/common';
-import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiExtension } from '@nestjs/swagger';
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify';
 import { RateLimited, type Allowance, type Quota, type RateLimits } from '../limits/rate-limits.js';
 import { networkOf } from '../network.js';
 import { BODY_BYTES_MAX } from './received-body.js';
+import { RouteFacts } from './route-facts.js';
 
 /** A secret may stand in a path; the longest of them must fit (with a project's key of 100 before it). */
 export const PATH_PART_LENGTH_MAX = 1024;
@@ -25,8 +25,8 @@ declare module 'fastify' {
 /** Limits of one route, where the usual ones do not fit. docs/limits.md lists them. */
 export function Limits(limits: RouteLimits): MethodDecorator {
   const { requestsPerMinute } = limits;
-  const config = RouteConfig({ limits });
-  return requestsPerMinute === undefined ? config : applyDecorators(config, ApiExtension('x-requests-per-minute', requestsPerMinute));
+  const facts = RouteFacts({ limits });
+  return requestsPerMinute === undefined ? facts : applyDecorators(facts, ApiExtension('x-requests-per-minute', requestsPerMinute));
 }
 
 /** Bytes that the body of this route may have. */
