@@ -1,22 +1,28 @@
 import { Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import type { Clock } from '../kernel/clock.js';
-import { byteaArray, type Database, type Tenant } from '../kernel/database/database.js';
+import type { Database, Tenant } from '../kernel/database/database.js';
 import type { Instant } from '../kernel/instant.js';
 import { AuditCheckpoint, AuditLink } from './audit-chain.entity.js';
 import { canonicalJson, CHAIN_START, linkHash, type CheckpointStatement } from './audit-chain.js';
 import { RECORD_FIELDS, type AuditRecord } from './audit-record.js';
 
 const SEAL_EVERY_MS = 500;
+/** Enough for one transaction; what one statement has written is not divided. */
 const BATCH = 500;
 /** The first half of an advisory lock; the second is made of the organization. */
 const SEALING_LOCK = 471_121;
 
-/** The next events in the order they were written. */
-const NEXT = `SELECT u.position, u.event_id, ${RECORD_FIELDS.map((field) => `e.${field}`).join(', ')}
-  FROM (SELECT position, event_id FROM unsealed_audit_events WHERE organization_id = $1 ORDER BY position LIMIT $2) u
-  LEFT JOIN audit_events e ON e.organization_id = $1 AND e.id = u.event_id ORDER BY u.position`;
+/** The next statements that wrote events, in their order, until they have written enough. */
+const NEXT = `SELECT position, event_ids
+  FROM (
+    SELECT position, event_ids, sum(cardinality(event_ids)) OVER (ORDER BY position) - cardinality(event_ids) AS before
+    FROM (SELECT position, event_ids FROM unsealed_audit_events WHERE organization_id = $1 ORDER BY position LIMIT $2) waiting
+  ) waiting
+  WHERE before < $2 ORDER BY position`;
+const EVENTS = `SELECT ${RECORD_FIELDS.filter((field) => field !== 'organization_id').join(', ')} FROM audit_events WHERE organization_id = $1 AND id = ANY ($2::uuid[])`;
+/** Hashes of 32 bytes, one behind the other. */
 const LINK = `INSERT INTO audit_links (organization_id, sequence, event_id, hash)
-  SELECT $1, $2::bigint + place, event_id, hash FROM unnest($3::uuid[], $4::bytea[]) WITH ORDINALITY AS link (event_id, hash, place)`;
+  SELECT $1, $2::bigint + place, event_id, substr($4::bytea, (place::integer - 1) * 32 + 1, 32) FROM unnest($3::uuid[]) WITH ORDINALITY AS link (event_id, place)`;
 const SEALED = 'DELETE FROM unsealed_audit_events WHERE organization_id = $1 AND position = ANY ($2::bigint[])';
 
 /** What signs for the installation, with whichever key signs now (ES256). */
@@ -24,11 +30,13 @@ export interface Signer {
   sign(text: string): { readonly keyId: string; readonly signature: Buffer };
 }
 
-/** An event that waits for its link; without an id, where it is not there any more. */
-interface Waiting extends Omit<AuditRecord, 'id' | 'occurred_at'> {
+/** Events of one statement that wait for their links. */
+interface Waiting {
   readonly position: string;
-  readonly event_id: string;
-  readonly id: string | null;
+  readonly event_ids: readonly string[];
+}
+
+interface Event extends Omit<AuditRecord, 'organization_id' | 'occurred_at'> {
   readonly occurred_at: Instant;
 }
 
@@ -87,7 +95,7 @@ export class AuditSealer implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** Seals everything that the organization has committed so far, even where another sealer is at it. */
   async seal(organizationId: string): Promise<void> {
-    while ((await this.sealBatch(organizationId, 'wait')) === BATCH);
+    while ((await this.sealBatch(organizationId, 'wait')) >= BATCH);
   }
 
   private async organizationsToSeal(): Promise<readonly string[]> {
@@ -98,7 +106,7 @@ export class AuditSealer implements OnApplicationBootstrap, OnModuleDestroy {
   /** True where there may be more. */
   private async sealLogging(organizationId: string): Promise<boolean> {
     try {
-      return (await this.sealBatch(organizationId, 'skip')) === BATCH;
+      return (await this.sealBatch(organizationId, 'skip')) >= BATCH;
     } catch (error) {
       this.logger.warn(`the audit events of organization ${organizationId} could not be sealed: ${reasonOf(error)}`);
       return false;
@@ -147,25 +155,29 @@ export class AuditSealer implements OnApplicationBootstrap, OnModuleDestroy {
   private async extend({ organizationId, manager }: Tenant, { sequence, hash }: Head): Promise<Head & { readonly added: number }> {
     const waiting = await manager.query<Waiting[]>(NEXT, [organizationId, BATCH]);
     if (waiting.length === 0) return { sequence, hash, added: 0 };
-    const links: { readonly eventId: string; readonly hash: Buffer }[] = [];
-    const positions: string[] = [];
+    const ids = waiting.flatMap((statement) => statement.event_ids);
+    const found = await manager.query<Event[]>(EVENTS, [organizationId, ids]);
+    const events = new Map(found.map((event) => [event.id, event]));
+    const sealed: string[] = [];
+    const hashes: Buffer[] = [];
     let last = hash;
-    for (const { position, event_id: eventId, ...event } of waiting) {
-      positions.push(position);
-      if (event.id === null) {
-        this.logger.error(`audit event ${eventId} of organization ${organizationId} was deleted before it was sealed`);
+    for (const id of ids) {
+      const event = events.get(id);
+      if (!event) {
+        this.logger.error(`audit event ${id} of organization ${organizationId} was deleted before it was sealed`);
         continue;
       }
-      last = linkHash(last, { ...event, occurred_at: event.occurred_at.toRfc3339(6) });
-      links.push({ eventId, hash: last });
+      last = linkHash(last, { ...event, organization_id: organizationId, occurred_at: event.occurred_at.toRfc3339(6) });
+      sealed.push(id);
+      hashes.push(last);
     }
-    const head = { sequence: sequence + links.length, hash: last };
-    if (links.length > 0) {
-      await manager.query(LINK, [organizationId, sequence, links.map(({ eventId }) => eventId), byteaArray(links.map((link) => link.hash))]);
+    const head = { sequence: sequence + hashes.length, hash: last };
+    if (hashes.length > 0) {
+      await manager.query(LINK, [organizationId, sequence, sealed, Buffer.concat(hashes)]);
       await manager.insert(AuditCheckpoint, this.checkpoint(organizationId, sequence + 1, head));
     }
-    await manager.query(SEALED, [organizationId, positions]);
-    return { ...head, added: waiting.length };
+    await manager.query(SEALED, [organizationId, waiting.map(({ position }) => position)]);
+    return { ...head, added: ids.length };
   }
 
   private checkpoint(organizationId: string, first: number, { sequence, hash }: Head): AuditCheckpoint {

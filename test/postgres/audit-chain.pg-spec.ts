@@ -295,3 +295,20 @@ it('the service\'s own role can add to the record and nothing else', async () =>
   });
   expect((await verify({ text: await exported(organization) })).status).toBe(0);
 });
+
+it('the owner changes nothing of the record by mistake', async () => {
+  const organization = await aRecord();
+  await asOwner(scratch.url, async (client) => {
+    for (const table of ['audit_events', 'audit_links', 'audit_checkpoints']) {
+      for (const statement of [`UPDATE ${table} SET organization_id = organization_id`, `DELETE FROM ${table}`, `TRUNCATE ${table} CASCADE`]) {
+        expect([statement, await client.query(statement).then(() => 'done', (error: { message: string }) => error.message)]).toEqual([statement, `${table} is only added to`]);
+      }
+    }
+    const gone = client.query('DELETE FROM organizations WHERE id = $1', [organization.id]);
+    await expect(gone).rejects.toMatchObject({ code: '23503' });
+    const nowhere = client.query(`INSERT INTO audit_events (organization_id, id, occurred_at, action, actor_kind, target_kind, details)
+      VALUES (gen_random_uuid(), gen_random_uuid(), now(), 'test', 'system', 'test', '{}')`);
+    await expect(nowhere).rejects.toMatchObject({ code: '23503' });
+  });
+  expect((await verify({ text: await exported(organization) })).status).toBe(0);
+});
