@@ -10,6 +10,8 @@ import { SigningKeys } from './signing-keys.js';
 
 export const ACCESS_TOKEN_SECONDS = 15 * 60;
 const LENGTH_MAX = 8 * 1024;
+/** Longer than any of ours. */
+const HEADER_LENGTH_MAX = 256;
 const CLOCK_LEEWAY_SECONDS = 5;
 const TYPE = 'at+jwt';
 
@@ -26,10 +28,10 @@ export interface AccessClaims {
   readonly exp: number;
 }
 
-/** What a token says, and the id of the key that vouches for it. */
-export interface SignedClaims {
-  readonly claims: AccessClaims;
-  readonly keyId: string;
+/** The key by which a token claims to be signed. */
+export interface VerifyingKey {
+  readonly id: string;
+  readonly key: KeyObject;
 }
 
 /** A token on its way through the strategy, which speaks of requests. */
@@ -42,6 +44,7 @@ interface Attempt {
 @Injectable()
 export class AccessTokens {
   private readonly strategy: passportJwt.Strategy;
+  private lastHeader: { readonly text: string; readonly keyId: string | null } = { text: '', keyId: null };
 
   constructor(
     private readonly keys: SigningKeys,
@@ -78,15 +81,24 @@ export class AccessTokens {
     return jwt.sign(claims, privateKey, { algorithm: 'ES256', keyid: id, header: { alg: 'ES256', typ: TYPE } });
   }
 
-  /** The claims of a token that is ours, whole and in its time; `expired` when its time is over; null for every other text. Errors are outages. */
-  async read(token: string): Promise<SignedClaims | 'expired' | null> {
-    const keyId = token.length > LENGTH_MAX ? null : keyIdOf(token);
-    const key = keyId === null ? null : await this.keys.publicKey(keyId);
-    if (keyId === null || !key) return null;
+  /** Whether a text has the look of a token of ours; whether it is one, only its signature says. */
+  looksOurs(text: string): boolean {
+    return this.keyIdOf(text) !== null;
+  }
+
+  /** The key of ours by which a text claims to be signed; null where it claims none. Errors are outages. */
+  async keyOf(text: string): Promise<VerifyingKey | null> {
+    const id = this.keyIdOf(text);
+    const key = id === null ? null : await this.keys.publicKey(id);
+    return id === null || !key ? null : { id, key };
+  }
+
+  /** The claims of a token that this key has signed, whole and in its time; `expired` when its time is over; null for every other text. */
+  async read(token: string, { key }: VerifyingKey): Promise<AccessClaims | 'expired' | null> {
     const claims = await this.authenticate({ token, key });
     const now = this.clock.now().epochSeconds;
     if (!claims || !isWhole(claims, now)) return null;
-    return now < claims.exp ? { claims, keyId } : 'expired';
+    return now < claims.exp ? claims : 'expired';
   }
 
   /** Runs the passport strategy without a web framework around it: it answers through these three calls. */
@@ -99,20 +111,31 @@ export class AccessTokens {
       strategy.authenticate(attempt as unknown as Request);
     });
   }
+
+  private keyIdOf(text: string): string | null {
+    if (text.length > LENGTH_MAX) return null;
+    const header = text.slice(0, Math.max(0, text.indexOf('.')));
+    // All tokens of one key have the same.
+    if (header !== this.lastHeader.text) this.lastHeader = { text: header, keyId: keyIdIn(header) };
+    return this.lastHeader.keyId;
+  }
 }
 
-/** The id of the key by which a token of ours claims to be signed; null where its header is not of ours. */
-function keyIdOf(token: string): string | null {
-  const header = readHeader(token);
+/** The id of the key that a header names; null where it is not one of ours. */
+function keyIdIn(encoded: string): string | null {
+  const header = readHeader(encoded);
   // RFC 7515 section 4.1.11: what `crit` names must be understood; nothing is.
   if (!header || header['alg'] !== 'ES256' || header['typ'] !== TYPE || 'crit' in header || 'b64' in header) return null;
   return typeof header['kid'] === 'string' ? header['kid'] : null;
 }
 
-function readHeader(token: string): Record<string, unknown> | null {
+function readHeader(encoded: string): Record<string, unknown> | null {
+  if (encoded.length > HEADER_LENGTH_MAX) return null;
+  const text = Buffer.from(encoded, 'base64url').toString('utf8');
+  // An error would cost more than all the rest of it.
+  if (!text.startsWith('{')) return null;
   try {
-    const header: unknown = JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString('utf8'));
-    return typeof header === 'object' && header !== null ? (header as Record<string, unknown>) : null;
+    return JSON.parse(text) as Record<string, unknown>;
   } catch {
     return null;
   }

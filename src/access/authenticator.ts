@@ -45,8 +45,10 @@ export class Authenticator {
 
   /** The same refusal where it is plain without asking anybody; else null, and nothing is said. */
   refusalAtSight(credential: string, clientId?: string): CredentialsInvalid | null {
-    if (clientId !== undefined || looksLikeJwt(credential)) return null;
-    return this.verifier.isNobodys(credential) ? refusalFor('unknown') : null;
+    if (clientId !== undefined) return null;
+    const isJwt = looksLikeJwt(credential);
+    if ((isJwt && this.sessions.looksLikeOne(credential)) || !this.verifier.isNobodys(credential)) return null;
+    return refusalFor(isJwt ? 'session' : 'unknown');
   }
 
   private async fromClient(clientId: string, credential: string, origin: Origin): Promise<Principal> {
@@ -54,7 +56,7 @@ export class Authenticator {
   }
 
   private fromSession(credential: string, origin: Origin): Principal | Promise<Principal> {
-    return onceKnown(this.sessions.verify(credential), (session) => {
+    return onceKnown(this.sessions.verify(credential, origin), (session) => {
       if (session === null) return this.fromLookalike(credential, origin);
       if (typeof session === 'string') throw refusalFor(session);
       return sessionPrincipal(session, origin);
@@ -62,10 +64,11 @@ export class Authenticator {
   }
 
   /** A secret that was drawn elsewhere may look like a session's token. */
-  private async fromLookalike(credential: string, origin: Origin): Promise<Principal> {
-    const verdict = await this.verifier.verify(credential, origin);
-    if (!verdict.active && verdict.reason === 'unknown') throw refusalFor('session');
-    return requireLive(verdict, origin);
+  private fromLookalike(credential: string, origin: Origin): Principal | Promise<Principal> {
+    return onceKnown(this.verifier.verify(credential, origin), (verdict) => {
+      if (!verdict.active && verdict.reason === 'unknown') throw refusalFor('session');
+      return requireLive(verdict, origin);
+    });
   }
 
   private fromToken(credential: string, origin: Origin): Principal | Promise<Principal> {

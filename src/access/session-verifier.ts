@@ -5,8 +5,10 @@ import { Database } from '../kernel/database/database.js';
 import { Invalidations } from '../kernel/database/invalidations.js';
 import { Remembered } from '../kernel/database/remembered.js';
 import { Instant } from '../kernel/instant.js';
+import type { Origin } from '../kernel/origin.js';
 import { patternsOfRole, permissionsOfRole } from '../tokens/permissions.js';
-import { AccessTokens, type SignedClaims } from './access-tokens.js';
+import { UnknownSecrets } from '../tokens/unknown-secrets.js';
+import { AccessTokens, type AccessClaims, type VerifyingKey } from './access-tokens.js';
 import type { Principal } from './principal.js';
 import { Sessions, type SessionFacts } from './sessions.js';
 import { SigningKeys } from './signing-keys.js';
@@ -45,26 +47,46 @@ export class SessionVerifier {
     private readonly accessTokens: AccessTokens,
     private readonly sessions: Sessions,
     private readonly keys: SigningKeys,
+    private readonly unknown: UnknownSecrets,
     private readonly clock: Clock,
   ) {
     this.known = new Remembered(database, invalidations, clock, { valuesMax: ACCESS_TOKENS_MAX });
   }
 
-  /** At once where it is known. An outage is an error, never a "no". */
-  verify(accessToken: string): SessionVerdict | Promise<SessionVerdict> {
+  /**
+   * At once where it is known, or where the text does not even look like an access token. An outage is an error, never a
+   * "no"; throws `RateLimited` where far too many that led to no session came from the same address.
+   */
+  verify(accessToken: string, from: Origin): SessionVerdict | Promise<SessionVerdict> {
+    if (!this.looksLikeOne(accessToken)) return null;
     const key = keyOf(accessToken);
     const known = this.known.recall(key);
-    return known ? this.judge(known) : this.read(accessToken, key);
+    return known ? this.judge(known) : this.read(accessToken, key, from);
   }
 
-  private async read(accessToken: string, key: string): Promise<SessionVerdict> {
-    const signed = await this.accessTokens.read(accessToken);
-    if (signed === null || signed === 'expired') return signed;
-    const known = await this.known.read(key, () => this.find(signed));
+  /** Whether it takes more than looking at a text to know that it is no access token. */
+  looksLikeOne(text: string): boolean {
+    return this.accessTokens.looksOurs(text);
+  }
+
+  private async read(accessToken: string, key: string, from: Origin): Promise<SessionVerdict> {
+    const signed = await this.accessTokens.keyOf(accessToken);
+    if (!signed) return null;
+    // What comes now, a signature and a query, costs as much as ten requests.
+    this.unknown.requireLeft(from);
+    const session = await this.readSigned(accessToken, signed, key);
+    if (session === null || typeof session === 'string') this.unknown.count(from);
+    return session;
+  }
+
+  private async readSigned(accessToken: string, by: VerifyingKey, key: string): Promise<SessionVerdict> {
+    const claims = await this.accessTokens.read(accessToken, by);
+    if (claims === null || claims === 'expired') return claims;
+    const known = await this.known.read(key, () => this.find(claims, by.id));
     return known ? this.judge(known) : 'session';
   }
 
-  private async find({ claims, keyId }: SignedClaims): Promise<KnownSession | null> {
+  private async find(claims: AccessClaims, keyId: string): Promise<KnownSession | null> {
     const facts = await this.sessions.findLive(claims.org, claims.sid);
     if (!facts || facts.user_id !== claims.sub) return null;
     return {

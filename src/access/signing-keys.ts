@@ -33,6 +33,7 @@ export class SigningKeys implements OnModuleInit {
   private loadedAt: Instant | null = null;
   private loading: Promise<void> | null = null;
   private refreshAgainAt = -Infinity;
+  private lookAgainAt = -Infinity;
 
   constructor(
     private readonly database: Database,
@@ -63,11 +64,14 @@ export class SigningKeys implements OnModuleInit {
     return key;
   }
 
-  /** The public key of this id, from when it is published until it is retired; looks again for one that another replica drew. */
+  /**
+   * The public key of this id, from when it is published until it is retired; looks again for one that another replica
+   * drew, once a second however many ids nobody has.
+   */
   async publicKey(id: string): Promise<KeyObject | null> {
     const known = this.find(id);
     if (known || !/^[\w-]{16}$/.test(id)) return known?.publicKey ?? null;
-    await this.reload();
+    await this.lookAgain();
     return this.find(id)?.publicKey ?? null;
   }
 
@@ -122,6 +126,19 @@ export class SigningKeys implements OnModuleInit {
   async reload(): Promise<void> {
     this.loading ??= this.load().finally(() => (this.loading = null));
     await this.loading;
+  }
+
+  private async lookAgain(): Promise<void> {
+    // Whoever comes while somebody looks waits with them.
+    if (!this.loading && this.clock.elapsed() < this.lookAgainAt) return;
+    this.lookAgainAt = this.clock.elapsed() + RETRY_MS;
+    try {
+      await this.reload();
+    } catch (error) {
+      // An outage is no answer: whoever asks next must not get one either.
+      this.lookAgainAt = -Infinity;
+      throw error;
+    }
   }
 
   private find(id: string): LoadedKey | undefined {

@@ -80,6 +80,7 @@ import { UnknownSecrets } from './unknown-secrets.js';
     TokenRestoration,
     TokenRotation,
     TokenVerifier,
+    UnknownSecrets,
   ],
 })
 export class TokensModule {}

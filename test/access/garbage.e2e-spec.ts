@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { randomBytes } from 'node:crypto';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { DataSource, type QueryRunner } from 'typeorm';
 import { drawSecret } from '../../src/tokens/token-secret.js';
@@ -22,11 +23,12 @@ async function queriesOf(work: () => Promise<unknown>): Promise<string[]> {
   const runners = Object.getPrototypeOf(app.get(DataSource).createQueryRunner()) as QueryRunner;
   const query = Reflect.get(runners, 'query') as (this: QueryRunner, ...asked: Parameters<QueryRunner['query']>) => Promise<unknown>;
   const statements: string[] = [];
-  vi.spyOn(runners, 'query').mockImplementation(function (this: QueryRunner, ...asked: Parameters<QueryRunner['query']>) {
+  const spy = vi.spyOn(runners, 'query').mockImplementation(function (this: QueryRunner, ...asked: Parameters<QueryRunner['query']>) {
     if (asking.getStore()) statements.push(asked[0]);
     return query.apply(this, asked);
   });
   await asking.run(true, work);
+  spy.mockRestore();
   return statements;
 }
 
@@ -103,6 +105,32 @@ describe('garbage', () => {
       for (const as of [...garbage(), '', undefined]) expect([as, (await ask(place, { as })).status]).toEqual([as, 401]);
     })).toEqual([]);
     expect(await events()).toBe(before);
+  });
+
+  it('that names a signing key nobody has costs one query a second, however many such keys are named', async () => {
+    const { clock } = await theApp();
+    const now = clock.elapsed() + 1_000;
+    const elapsed = vi.spyOn(clock, 'elapsed').mockReturnValue(now);
+    const present = async (): Promise<void> => {
+      const kid = randomBytes(12).toString('base64url');
+      expect((await call('GET', '/auth/me', { as: jwt({ alg: 'ES256', typ: 'at+jwt', kid }) })).status).toBe(401);
+    };
+    expect(await queriesOf(async () => {
+      for (let time = 0; time < 20; time += 1) await present();
+    })).toHaveLength(1);
+    elapsed.mockReturnValue(now + 1_000);
+    expect(await queriesOf(present)).toHaveLength(1);
+  });
+
+  it('that says all that a session says, with a signature that is nobody’s, costs no query', async () => {
+    const [header, claims] = tenant.admin.session.split('.');
+    await call('GET', '/auth/me', { as: tenant.admin.session });
+    expect(await queriesOf(async () => {
+      for (let time = 0; time < 20; time += 1) {
+        const as = `${header}.${claims}.${randomBytes(64).toString('base64url')}`;
+        expect((await call('GET', '/auth/me', { as })).status).toBe(401);
+      }
+    })).toEqual([]);
   });
 
   it('is refused after what a dialect says of the body first, and of nothing else', async () => {

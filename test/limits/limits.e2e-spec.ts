@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CreationQuota } from '../../src/kernel/limits/creation-quota.js';
@@ -6,7 +7,7 @@ import { RateLimits, type Quota } from '../../src/kernel/limits/rate-limits.js';
 import { networkOf } from '../../src/kernel/network.js';
 import { drawSecret } from '../../src/tokens/token-secret.js';
 import { theApp } from '../support/app.js';
-import { aTenant, type TestTenant } from '../support/builders.js';
+import { aMember, aTenant, type TestTenant } from '../support/builders.js';
 import { call, introspect, type Answer } from '../support/call.js';
 import { DOORS_UNDER_TEST, mint } from '../support/doors.js';
 
@@ -122,6 +123,22 @@ describe('secrets that are nobody’s', () => {
     expect((await call('GET', '/auth/me', { as: 'garbage', from })).status).toBe(401);
     expect((await call('GET', '/auth/me', { as: secret, from })).status).toBe(200);
     expect((await call('GET', '/auth/me', { as: unknown(), from: '10.12.0.1' })).status).toBe(401);
+  });
+
+  it('are counted together with access tokens of no live session, while sessions that are known go on', async () => {
+    const quota = await documented('unknown-secrets');
+    const session = tenant.admin.session;
+    const me = async (as: string): Promise<Answer> => call('GET', '/auth/me', { as, from });
+    const forged = (): string => `${session.slice(0, session.lastIndexOf('.'))}.${randomBytes(64).toString('base64url')}`;
+    const ended = (await aMember(tenant)).session;
+    await call('POST', '/auth/logout', { as: ended });
+    expect((await me(session)).status).toBe(200);
+    leave(2, quota, networkOf(from));
+    expect([(await me(forged())).status, (await me(ended)).status]).toEqual([401, 401]);
+    for (const as of [forged(), ended, unknown()]) expect(refusal(await me(as))).toEqual(REFUSED);
+    expect((await me(session)).status).toBe(200);
+    // What another issuer has signed, its header tells: that costs nothing.
+    expect((await me(`${Buffer.from('{"alg":"ES256","typ":"at+jwt","kid":"theirs"}').toString('base64url')}.e30.x`)).status).toBe(401);
   });
 
   it('are counted by caller at introspection, whoever presented them', async () => {
