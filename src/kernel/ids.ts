@@ -12,8 +12,16 @@ export function newId(): string {
  * each change a page of their own. Says when it was drawn; what follows is random.
  */
 export function newOrderedId(at: Instant): string {
+  if (at !== latest.at) latest = { at, head: headOf(at) };
+  return latest.head + randomUUID().slice(15);
+}
+
+/** Many are drawn at one time. */
+let latest: { readonly at: Instant | null; readonly head: string } = { at: null, head: '' };
+
+function headOf(at: Instant): string {
   const millis = BigInt.asUintN(48, at.epochMicros / 1000n).toString(16).padStart(12, '0');
-  return `${millis.slice(0, 8)}-${millis.slice(8)}-7${randomUUID().slice(15)}`;
+  return `${millis.slice(0, 8)}-${millis.slice(8)}-7`;
 }
 
 /** True for text that PostgreSQL can hold in a `uuid` column; everything else names nothing that exists. */
