@@ -5,7 +5,7 @@ import { LogController, type FastifyInstance, type FastifyReply, type FastifyReq
 import { pino } from 'pino';
 import { DataSource } from 'typeorm';
 import { AccessGuard } from './access/access.guard.js';
-import { refuseAtSight } from './access/refusal-at-sight.js';
+import { refuseAtSight, type AnswerRefusal } from './access/refusal-at-sight.js';
 import { AppModule, openDoors, type Foundations } from './app.module.js';
 import { serveBareRoutes } from './bare-routes.js';
 import { Background } from './kernel/background.js';
@@ -101,8 +101,9 @@ export async function createApplication({ config, secretKeys, database, clock = 
     abortOnError: false,
     logger: new NestLog(server.log),
   });
-  serveBareRoutes(server, app);
-  refuseAtSight(server, app.get(AccessGuard), (refusal, request, reply) => filter?.answer(refusal, request, reply));
+  const refuse: AnswerRefusal = (refusal, request, reply) => filter?.answer(refusal, request, reply);
+  serveBareRoutes(server, app, refuse);
+  refuseAtSight(server, app.get(AccessGuard), refuse);
   app.useSecurityHeaders({
     contentSecurityPolicy: {
       directives: {

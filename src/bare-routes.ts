@@ -2,11 +2,13 @@ import { HTTP_CODE_METADATA } from '@nestjs/common/internal';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod, RouteOptions } from 'fastify';
 import { AccessGuard } from './access/access.guard.js';
+import type { AnswerRefusal } from './access/refusal-at-sight.js';
 import { accessRuleOf, isWritingPost } from './access/require-permission.js';
 import type { KeptBody } from './idempotency/kept-answers.js';
 import { hasKey, Retries } from './idempotency/retries.js';
 import { onceKnown } from './kernel/at-once.js';
 import { Invalidations } from './kernel/database/invalidations.js';
+import { DomainError } from './kernel/failure.js';
 import type { BareAnswer, BareBody, BareRoute } from './kernel/http/bare.js';
 import { Doors } from './kernel/http/doors.js';
 
@@ -14,7 +16,7 @@ type Handler = (request: FastifyRequest, reply: FastifyReply) => BareAnswer;
 type Admission = (request: FastifyRequest, reply: FastifyReply) => void | Promise<void>;
 
 /** Has the server call the handlers of the bare routes that are registered from now on. */
-export function serveBareRoutes(server: FastifyInstance, app: NestFastifyApplication): void {
+export function serveBareRoutes(server: FastifyInstance, app: NestFastifyApplication, refuse: AnswerRefusal): void {
   const [guard, doors, retries, invalidations] = [app.get(AccessGuard), app.get(Doors), app.get(Retries), app.get(Invalidations)];
   server.addHook('onRoute', (route: RouteOptions) => {
     const bare = route.config?.bare;
@@ -28,6 +30,7 @@ export function serveBareRoutes(server: FastifyInstance, app: NestFastifyApplica
       (request, reply) => guard.admit(rule, door, request, reply),
       statusOf(bare, method),
       isWriting ? writing(retries, invalidations, handle) : handle,
+      refuse,
     );
     // Nobody reads a logger of its own for each request.
     route.childLoggerFactory = (logger) => logger;
@@ -47,13 +50,19 @@ function statusOf({ controller, method }: BareRoute, verb: string): number {
   return stated ?? (verb === 'POST' ? 201 : 200);
 }
 
-function served(admit: Admission, status: number, handle: Handler): RouteHandlerMethod {
+function served(admit: Admission, status: number, handle: Handler, refuse: AnswerRefusal): RouteHandlerMethod {
   return (request, reply) => {
-    const answer = onceKnown(admit(request, reply), () => {
-      reply.status(status);
-      return handle(request, reply);
-    });
-    return onceKnown(answer, (body) => send(reply, body));
+    try {
+      const answer = onceKnown(admit(request, reply), () => {
+        reply.status(status);
+        return handle(request, reply);
+      });
+      return onceKnown(answer, (body) => send(reply, body));
+    } catch (error) {
+      if (!(error instanceof DomainError)) throw error;
+      // At once: the way of a failure through Nest would cost more than a good answer.
+      refuse(error as DomainError, request, reply);
+    }
   };
 }
 

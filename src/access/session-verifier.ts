@@ -58,10 +58,10 @@ export class SessionVerifier {
    * "no"; throws `RateLimited` where far too many that led to no session came from the same address.
    */
   verify(accessToken: string, from: Origin): SessionVerdict | Promise<SessionVerdict> {
-    if (!this.looksLikeOne(accessToken)) return null;
     const key = keyOf(accessToken);
     const known = this.known.recall(key);
-    return known ? this.judge(known) : this.read(accessToken, key, from);
+    if (known) return this.judge(known);
+    return this.looksLikeOne(accessToken) ? this.read(accessToken, key, from) : null;
   }
 
   /** Whether it takes more than looking at a text to know that it is no access token. */
