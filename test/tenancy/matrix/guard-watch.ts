@@ -4,7 +4,7 @@ import { AccessGuard } from '../../../src/access/access.guard.js';
 export function watchGuard(): { refused: Set<string>; stop(): void } {
   const refused = new Set<string>();
   // eslint-disable-next-line @typescript-eslint/unbound-method
-  const { admit } = AccessGuard.prototype;
+  const { admit, refusalAtSight } = AccessGuard.prototype;
   AccessGuard.prototype.admit = function (this: AccessGuard, rule, door, request, reply) {
     const noted = (error: unknown): never => {
       refused.add(request.id);
@@ -16,5 +16,10 @@ export function watchGuard(): { refused: Set<string>; stop(): void } {
       return noted(error);
     }
   };
-  return { refused, stop: () => void (AccessGuard.prototype.admit = admit) };
+  AccessGuard.prototype.refusalAtSight = function (this: AccessGuard, request) {
+    const refusal = refusalAtSight.call(this, request);
+    if (refusal) refused.add(request.id);
+    return refusal;
+  };
+  return { refused, stop: () => void Object.assign(AccessGuard.prototype, { admit, refusalAtSight }) };
 }
