@@ -32,6 +32,7 @@ import { SharedWindows } from './kernel/limits/shared-windows.js';
 import { Mailer } from './kernel/mail/mailer.js';
 import { OutgoingAddresses } from './kernel/outgoing-addresses.js';
 import { PublicUrl } from './kernel/public-url.js';
+import { RefusalQueue } from './kernel/refusal-queue.js';
 import { Retention } from './kernel/retention.js';
 import { MachineIdentitiesModule } from './machine-identities/machine-identities.module.js';
 import { NoticesModule } from './notices/notices.module.js';
@@ -84,6 +85,7 @@ class KernelModule {
         { provide: CreationQuota, useValue: creations },
         { provide: SharedWindows, useFactory: () => sharedWindows },
         Maintenance,
+        RefusalQueue,
         {
           provide: Invalidations,
           inject: [Database, Maintenance],
@@ -91,7 +93,7 @@ class KernelModule {
         },
         MaintenanceRunner,
       ],
-      exports: [Database, Invalidations, KeyRing, PublicUrl, Mailer, Clock, RouteTable, Doors, Retention, OutgoingAddresses, Background, RateLimits, CreationQuota, Maintenance],
+      exports: [Database, Invalidations, KeyRing, PublicUrl, Mailer, Clock, RouteTable, Doors, Retention, OutgoingAddresses, Background, RateLimits, CreationQuota, Maintenance, RefusalQueue],
     };
   }
 }

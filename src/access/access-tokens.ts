@@ -83,7 +83,8 @@ export class AccessTokens {
 
   /** Whether a text has the look of a token of ours; whether it is one, only its signature says. */
   looksOurs(text: string): boolean {
-    return this.keyIdOf(text) !== null;
+    const id = this.keyIdOf(text);
+    return id !== null && !this.keys.excludes(id);
   }
 
   /** The key of ours by which a text claims to be signed; null where it claims none. Errors are outages. */

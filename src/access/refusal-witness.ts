@@ -4,6 +4,7 @@ import type { Happening } from '../audit/audit-log.js';
 import { within } from '../kernel/deadline.js';
 import type { DomainError, FailureCode } from '../kernel/failure.js';
 import { FailureWitness } from '../kernel/http/failure-witness.js';
+import { RefusalQueue } from '../kernel/refusal-queue.js';
 import { findPrincipal, type Principal } from './principal.js';
 import { RefusalLog } from './refusal-log.js';
 
@@ -27,6 +28,7 @@ interface Refusals {
 /**
  * Has every refused access of a known caller recorded once, before it is answered, be it the guard's or a handler's. Who
  * is refused more than 60 times in a minute is a flood: the rest of its minute is one event that says how many they were.
+ * A failure that is not recorded is answered in its turn.
  */
 @Injectable()
 export class RefusalWitness extends FailureWitness implements OnApplicationBootstrap, OnModuleDestroy {
@@ -34,7 +36,10 @@ export class RefusalWitness extends FailureWitness implements OnApplicationBoots
   private refusals = new Map<string, Refusals>();
   private timer: NodeJS.Timeout | null = null;
 
-  constructor(private readonly log: RefusalLog) {
+  constructor(
+    private readonly log: RefusalLog,
+    private readonly queue: RefusalQueue,
+  ) {
     super();
   }
 
@@ -52,13 +57,15 @@ export class RefusalWitness extends FailureWitness implements OnApplicationBoots
   }
 
   override witness({ code, details }: DomainError, request: FastifyRequest): Promise<void> | null {
+    // Whoever asked did nothing wrong.
+    if (code === 'unavailable' || code === 'internal') return null;
     const principal = REFUSALS.includes(code) ? findPrincipal(request) : null;
-    if (!principal) return null;
+    if (!principal) return this.queue.turn();
     // The pattern, never the path: a path may carry a secret.
     const asked = { method: request.method, route: request.routeOptions.url ?? null };
     const happening: Happening = { action: 'access.refused', target: { kind: 'route', id: null }, details: { ...asked, code, ...details } };
     if (!this.isFlood(principal, happening)) return this.log.record(principal.organizationId, principal.actor, happening);
-    return null;
+    return this.queue.turn();
   }
 
   /** Records what was only counted, and counts anew. */

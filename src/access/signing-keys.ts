@@ -10,6 +10,7 @@ import { seal, unseal } from './sealed-box.js';
 import { SigningKey } from './signing-key.entity.js';
 
 const ALGORITHM = 'ES256';
+const KEY_ID = /^[\w-]{16}$/;
 
 /** How old the keys in memory may be before they are looked up again, though nothing was heard of other replicas. */
 const REFRESH_SECONDS = 30;
@@ -69,10 +70,13 @@ export class SigningKeys implements OnModuleInit {
    * drew, once a second however many ids nobody has.
    */
   async publicKey(id: string): Promise<KeyObject | null> {
-    const known = this.find(id);
-    if (known || !/^[\w-]{16}$/.test(id)) return known?.publicKey ?? null;
-    await this.lookAgain();
+    if (!this.find(id) && !this.excludes(id)) await this.lookAgain();
     return this.find(id)?.publicKey ?? null;
+  }
+
+  /** Whether it is known here that no key has this id. */
+  excludes(id: string): boolean {
+    return !this.find(id) && (!KEY_ID.test(id) || this.hasJustLooked);
   }
 
   /** Whether what the key of this id has signed counts now, as far as is known here: no query. */
@@ -128,9 +132,12 @@ export class SigningKeys implements OnModuleInit {
     await this.loading;
   }
 
+  /** Whoever comes while somebody looks waits with them. */
+  private get hasJustLooked(): boolean {
+    return !this.loading && this.clock.elapsed() < this.lookAgainAt;
+  }
+
   private async lookAgain(): Promise<void> {
-    // Whoever comes while somebody looks waits with them.
-    if (!this.loading && this.clock.elapsed() < this.lookAgainAt) return;
     this.lookAgainAt = this.clock.elapsed() + RETRY_MS;
     try {
       await this.reload();

@@ -9,7 +9,7 @@ export function onceKnown<Value, Result>(value: Value | Promise<Value>, work: (v
 }
 
 /** The same of several values, in their order. */
-export function onceAllKnown<Value, Result>(values: readonly (Value | Promise<Value>)[], work: (values: readonly Value[]) => Result): Result | Promise<Result> {
+export function onceAllKnown<Value, Result>(values: readonly (Value | Promise<Value>)[], work: (values: readonly Value[]) => Result | Promise<Result>): Result | Promise<Result> {
   return areKnown(values) ? work(values) : Promise.all(values).then(work);
 }
 

@@ -8,10 +8,11 @@ import { Bare, type BareAnswer } from '../kernel/http/bare.js';
 import { ApiProblems } from '../kernel/http/document.js';
 import { inputOf } from '../kernel/http/input.pipe.js';
 import { PublicUrl } from '../kernel/public-url.js';
+import { RefusalQueue } from '../kernel/refusal-queue.js';
 import { TokenVerifier } from '../tokens/token-verifier.js';
 import { askedBy, isFullyConsistent } from './asking.js';
 import { Introspections, PresentedTokens } from './introspection.dto.js';
-import { toIntrospectionText } from './introspection.mapper.js';
+import { INACTIVE, toIntrospectionText } from './introspection.mapper.js';
 
 @ApiTags('OAuth 2.0')
 @Controller('v1/introspect')
@@ -19,6 +20,7 @@ export class BatchIntrospectionController {
   constructor(
     private readonly verifier: TokenVerifier,
     private readonly publicUrl: PublicUrl,
+    private readonly refusals: RefusalQueue,
   ) {}
 
   @Post('batch')
@@ -37,7 +39,8 @@ export class BatchIntrospectionController {
     const asked = askedBy(principal);
     return onceAllKnown(tokens.map((token) => this.verifier.verify(token, asked, anew)), (verdicts) => {
       const answers = verdicts.map((verdict) => toIntrospectionText(principal, this.publicUrl.value, verdict));
-      return `{"results":[${answers.join(',')}]}`;
+      const text = `{"results":[${answers.join(',')}]}`;
+      return answers.every((answer) => answer === INACTIVE) ? this.refusals.say(text) : text;
     });
   }
 }

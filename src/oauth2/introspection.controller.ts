@@ -7,11 +7,12 @@ import { onceKnown } from '../kernel/at-once.js';
 import { Bare, type BareAnswer } from '../kernel/http/bare.js';
 import { ApiProblems } from '../kernel/http/document.js';
 import { PublicUrl } from '../kernel/public-url.js';
+import { RefusalQueue } from '../kernel/refusal-queue.js';
 import { TokenEngine } from '../tokens/token-engine.js';
 import { TokenVerifier } from '../tokens/token-verifier.js';
 import { askedBy, isFullyConsistent } from './asking.js';
 import { Introspection, OAuthError, PresentedToken } from './introspection.dto.js';
-import { toIntrospectionText } from './introspection.mapper.js';
+import { INACTIVE, toIntrospectionText } from './introspection.mapper.js';
 import { presentedToken } from './presented-token.js';
 
 @ApiTags('OAuth 2.0')
@@ -22,6 +23,7 @@ export class IntrospectionController {
     private readonly verifier: TokenVerifier,
     private readonly tokens: TokenEngine,
     private readonly publicUrl: PublicUrl,
+    private readonly refusals: RefusalQueue,
   ) {}
 
   @Post('introspect')
@@ -41,7 +43,10 @@ export class IntrospectionController {
     const token = presentedToken(request.body);
     const principal = principalOf(request);
     const verdict = this.verifier.verify(token, askedBy(principal), isFullyConsistent(request));
-    return onceKnown(verdict, (judged) => toIntrospectionText(principal, this.publicUrl.value, judged));
+    return onceKnown(verdict, (judged) => {
+      const text = toIntrospectionText(principal, this.publicUrl.value, judged);
+      return text === INACTIVE ? this.refusals.say(text) : text;
+    });
   }
 
   @Post('revoke')

@@ -2,7 +2,8 @@ import type { Principal } from '../access/principal.js';
 import type { Verdict, VerifiedToken } from '../tokens/verdict.js';
 import type { Introspection } from './introspection.dto.js';
 
-const INACTIVE = JSON.stringify({ active: false } satisfies Introspection);
+/** All that is said of a token that is dead, unknown or another organization's. */
+export const INACTIVE = JSON.stringify({ active: false } satisfies Introspection);
 
 /** What is said of a live token depends on nothing but the token: it is written once, for as long as the token is known. */
 const written = new WeakMap<VerifiedToken, string>();

@@ -5,6 +5,7 @@ import { Public } from '../../access/require-permission.js';
 import { onceKnown } from '../../kernel/at-once.js';
 import { Bare, type BareAnswer } from '../../kernel/http/bare.js';
 import { inputOf } from '../../kernel/http/input.pipe.js';
+import { RefusalQueue } from '../../kernel/refusal-queue.js';
 import { ProjectTokens } from '../project-tokens.service.js';
 import { ApiUnleashErrors } from './unleash-error.dto.js';
 import { UnleashValidate, UnleashValidTokens } from './unleash-sdk.dto.js';
@@ -13,7 +14,10 @@ import { toPresentedTokens, toValidTokens } from './unleash-sdk.mapper.js';
 @ApiTags('Project API tokens (Unleash)')
 @Controller('edge')
 export class UnleashEdgeController {
-  constructor(private readonly tokens: ProjectTokens) {}
+  constructor(
+    private readonly tokens: ProjectTokens,
+    private readonly refusals: RefusalQueue,
+  ) {}
 
   @Post('validate')
   @Bare()
@@ -28,6 +32,9 @@ export class UnleashEdgeController {
   @ApiUnleashErrors(400, 413, 415, 429)
   validate({ body, ip }: FastifyRequest): BareAnswer {
     const presented = toPresentedTokens(inputOf(UnleashValidate, 'body', body));
-    return onceKnown(this.tokens.inspect(presented, ip), (live) => JSON.stringify(toValidTokens(presented, live)));
+    return onceKnown(this.tokens.inspect(presented, ip), (live) => {
+      const text = JSON.stringify(toValidTokens(presented, live));
+      return live.size === 0 ? this.refusals.say(text) : text;
+    });
   }
 }
