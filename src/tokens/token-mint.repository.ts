@@ -29,15 +29,21 @@ export type MintOutcome =
   | { readonly outcome: 'project-gone'; readonly held_ids: readonly string[] }
   | { readonly outcome: 'environment-gone' | 'grounds-changed' | 'parent-ended' | 'no-room' };
 
-interface Row {
-  readonly outcome: MintOutcome;
+/** A mint as the SQL functions read it. */
+interface Written {
+  readonly organizationId: string;
+  readonly json: string;
 }
+
+/** What came of each mint of an organization in their order; null for what was minted and is told to nobody. */
+type Outcomes = readonly (MintOutcome | null)[] | null;
 
 const LIMITS = { itemsMax: 64, underWayMax: 2, slowAfterMs: 100 };
 /** Several do not wait longer together for what one of them has to wait for. */
 const PATIENCE = '100ms';
-const TOGETHER = 'SELECT mint_tokens($1, $2) AS outcome';
-const WITHIN = 'SELECT mint_token($1) AS outcome';
+const TOGETHER = 'SELECT organization_id, outcomes FROM mint_in_organizations($1, $2)';
+const WITHIN = 'SELECT mint_in_organization($1, $2, true) AS outcomes';
+const MINTED: MintOutcome = { outcome: 'minted', followed: false };
 /** What no column holds, as it stands in JSON: NUL, and halves of surrogate pairs. */
 const UNSTORABLE = /\\u(?:0000|d[89a-f])/;
 /** What the server says of a statement that it has taken back. 08 connection, 53 resources, 57 operator intervention: who knows. */
@@ -46,7 +52,7 @@ const TAKEN_BACK = /^(?!08|53|57)[0-9FHPX][0-9A-Z]{4}$/;
 /** Writes tokens that were decided upon. One statement looks once more at what they were decided by. */
 @Injectable()
 export class TokenMintRepository {
-  private readonly grouping = new Grouping<string, MintOutcome>((mints) => this.writeGroup(mints), LIMITS);
+  private readonly grouping = new Grouping<Written, MintOutcome>((mints) => this.writeGroup(mints), LIMITS);
 
   constructor(private readonly database: Database) {}
 
@@ -55,17 +61,17 @@ export class TokenMintRepository {
    * organizations. Where webhooks would have to be told of it, it is not written.
    */
   write(mint: Mint): Promise<MintOutcome> {
-    const json = toJson(mint, false);
-    return UNSTORABLE.test(json) ? this.writeAlone(json) : this.grouping.do(json);
+    const written = { organizationId: mint.token.organizationId, json: toJson(mint) };
+    return UNSTORABLE.test(written.json) ? this.writeAlone(written) : this.grouping.do(written);
   }
 
   /** Writes the token within a transaction of its organization that has begun. */
-  async writeIn({ manager }: Tenant, mint: Mint): Promise<MintOutcome> {
-    const [row] = await manager.query<Row[]>(WITHIN, [toJson(mint, true)]);
-    return row.outcome;
+  async writeIn({ organizationId, manager }: Tenant, mint: Mint): Promise<MintOutcome> {
+    const [{ outcomes }] = await manager.query<[{ outcomes: Outcomes }]>(WITHIN, [organizationId, `[${toJson(mint)}]`]);
+    return outcomes?.[0] ?? MINTED;
   }
 
-  private async writeGroup(mints: readonly string[]): Promise<readonly Outcome<MintOutcome>[]> {
+  private async writeGroup(mints: readonly Written[]): Promise<readonly Outcome<MintOutcome>[]> {
     try {
       return await this.statement(mints, mints.length > 1 ? PATIENCE : null);
     } catch (error) {
@@ -75,54 +81,61 @@ export class TokenMintRepository {
     }
   }
 
-  private async writeAlone(mint: string): Promise<MintOutcome> {
+  private async writeAlone(mint: Written): Promise<MintOutcome> {
     const [outcome] = await this.statement([mint], null);
     return outcome;
   }
 
-  private async statement(mints: readonly string[], patience: string | null): Promise<MintOutcome[]> {
-    const rows = await this.database.statement<Row>('mint-tokens', TOGETHER, [`[${mints.join()}]`, patience]);
-    return rows.map(({ outcome }) => outcome);
+  private async statement(mints: readonly Written[], patience: string | null): Promise<MintOutcome[]> {
+    const groups = new Map<string, number[]>();
+    for (const [place, { organizationId }] of mints.entries()) {
+      const places = groups.get(organizationId);
+      if (places) places.push(place);
+      else groups.set(organizationId, [place]);
+    }
+    const json = Array.from(groups, ([organizationId, places]) => `{"organization_id":"${organizationId}","mints":[${places.map((place) => mints[place]?.json).join()}]}`);
+    const rows = await this.database.statement<{ organization_id: string; outcomes: Outcomes }>('mint-tokens', TOGETHER, [`[${json.join()}]`, patience]);
+    const outcomes = new Array<MintOutcome>(mints.length);
+    for (const { organization_id: organizationId, outcomes: own } of rows) {
+      for (const [index, place] of (groups.get(organizationId) ?? []).entries()) outcomes[place] = own?.[index] ?? MINTED;
+    }
+    return outcomes;
   }
 }
 
-function toJson({ token, owner, projects, secret, event, policies, grounds }: Mint, mayBeFollowed: boolean): string {
+/** What is undefined is left out: less to send, and to read. */
+function toJson({ token, owner, projects, secret, event, policies, grounds }: Mint): string {
   return JSON.stringify({
-    token: {
-      organization_id: token.organizationId,
-      id: token.id,
-      short_id: token.shortId,
-      number: token.number,
-      kind: token.kind,
-      name: token.name,
-      description: token.description,
-      user_id: token.userId,
-      project_id: 'projectId' in owner ? owner.projectId : null,
-      identity_id: 'identityId' in owner ? owner.identityId : null,
-      parent_id: token.parentId,
-      client_secret_id: token.clientSecretId,
-      sub_organization_id: token.subOrganizationId,
-      permissions: token.permissions,
-      role_id: token.roleId,
-      all_projects: projects === 'all',
-      environment: token.environment,
-      hint: token.hint,
-      allowed_addresses: token.allowedAddresses,
-      ttl_seconds: token.ttlSeconds,
-      max_ttl_seconds: token.maxTtlSeconds,
-      expires_at: token.expiresAt,
-      uses_limit: token.usesLimit,
-      created_at: token.createdAt,
-      created_by: token.createdBy,
-      attributes: token.attributes,
-    },
-    project_ids: projects === 'all' ? null : projects.map(({ id }) => id),
+    id: token.id,
+    short_id: token.shortId ?? undefined,
+    number: token.number ?? undefined,
+    kind: token.kind,
+    name: token.name ?? undefined,
+    description: token.description ?? undefined,
+    user_id: token.userId ?? undefined,
+    project_id: 'projectId' in owner ? owner.projectId : undefined,
+    identity_id: 'identityId' in owner ? owner.identityId : undefined,
+    parent_id: token.parentId ?? undefined,
+    client_secret_id: token.clientSecretId ?? undefined,
+    sub_organization_id: token.subOrganizationId ?? undefined,
+    permissions: token.permissions ?? undefined,
+    role_id: token.roleId ?? undefined,
+    project_ids: projects === 'all' ? undefined : projects.map(({ id }) => id),
+    environment: token.environment ?? undefined,
+    hint: token.hint,
+    allowed_addresses: token.allowedAddresses ?? undefined,
+    ttl_seconds: token.ttlSeconds ?? undefined,
+    max_ttl_seconds: token.maxTtlSeconds ?? undefined,
+    expires_at: token.expiresAt ?? undefined,
+    uses_limit: token.usesLimit ?? undefined,
+    created_at: token.createdAt,
+    created_by: token.createdBy,
+    attributes: token.attributes,
     secret_hash: secret.hash.toString('hex'),
     pepper_id: secret.pepperId,
     event,
-    policies,
-    grounds,
-    active_tokens_max: activeTokensMax(policies),
-    may_be_followed: mayBeFollowed,
+    policies: policies.length === 0 ? undefined : policies,
+    grounds: grounds ?? undefined,
+    active_tokens_max: activeTokensMax(policies) ?? undefined,
   });
 }

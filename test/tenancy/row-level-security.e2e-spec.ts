@@ -56,6 +56,14 @@ describe('row-level security', () => {
     expect(await refused(sql(a, environment, [a.id, newId(), foreign?.['id'], 'planted']))).toBe('23503');
   });
 
+  it('lets nobody write a token for an organization that is not there, whoever\'s the token is', async () => {
+    const nowhere = { ...a, id: newId() };
+    const token = `INSERT INTO api_tokens (organization_id, id, kind, identity_id, all_projects, hint, created_at, created_by, updated_at) VALUES ($1, $2, $3, $4, true, 'x', now(), $2, now())`;
+    for (const [kind, identity] of [['organization', null], ['auth-method', null], ['machine-identity', newId()]]) {
+      expect([kind, await refused(sql(nowhere, token, [nowhere.id, newId(), kind, identity]))]).toEqual([kind, '23503']);
+    }
+  });
+
   it('cannot be got round by the service: no truncating, no switching off, no rewriting of the audit log', async () => {
     for (const statement of ['TRUNCATE api_tokens CASCADE', 'ALTER TABLE api_tokens DISABLE ROW LEVEL SECURITY', 'DROP TABLE audit_events',
       `UPDATE audit_events SET action = 'x'`, 'UPDATE audit_links SET sequence = 1', `UPDATE audit_checkpoints SET key_id = 'x'`,
