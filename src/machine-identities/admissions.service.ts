@@ -8,7 +8,7 @@ import { NotFound } from '../kernel/failure.js';
 import { isUuid } from '../kernel/ids.js';
 import { RolesService } from '../organizations/roles.service.js';
 import { SubOrganizations } from '../organizations/sub-organizations.service.js';
-import { knownPermissions, patternsOfRole } from '../tokens/permissions.js';
+import { permissionsWithin, patternsOfRole } from '../tokens/permissions.js';
 import { IdentityAdmission } from './machine-identity.entity.js';
 
 const FOREIGN_KEY_VIOLATION = '23503';
@@ -19,8 +19,8 @@ export interface Whereabouts {
   readonly subOrganizationId: string | null;
   /** What its role there says, wildcards as they are written. */
   readonly patterns: readonly string[];
-  /** What can be held there. */
-  readonly known: ReadonlySet<string>;
+  /** What that allows now. */
+  readonly granted: ReadonlySet<string>;
 }
 
 interface AdmissionFacts {
@@ -93,6 +93,7 @@ export class AdmissionsService {
     const [facts] = await tenant.manager.query<AdmissionFacts[]>('SELECT * FROM admission_facts($1, $2)', [id, identityId]);
     if (!facts?.admitted) throw new NotFound('admission', slug);
     const { role_key: key, role_permissions: permissions, registered_permissions: registered } = facts;
-    return { subOrganizationId: id, patterns: key === null ? [] : patternsOfRole({ key, permissions: permissions ?? [] }, false), known: knownPermissions(registered, false) };
+    const patterns = key === null ? [] : patternsOfRole({ key, permissions: permissions ?? [] }, false);
+    return { subOrganizationId: id, patterns, granted: permissionsWithin([patterns], registered, false) };
   }
 }

@@ -7,7 +7,7 @@ import { isUuid } from '../kernel/ids.js';
 import { LastSeen } from '../kernel/last-seen.js';
 import type { Origin } from '../kernel/origin.js';
 import { SubOrganizations } from '../organizations/sub-organizations.service.js';
-import { knownPermissions, patternsOfRole, requireGrantable, requireHeld, type Role } from '../tokens/permissions.js';
+import { patternsOfRole, permissionsOfRole, requireGrantable, requireHeld, type Role } from '../tokens/permissions.js';
 import { TokenEngine } from '../tokens/token-engine.js';
 import type { TokenFilter } from '../tokens/token-filter.js';
 import { TokenRenewal } from '../tokens/token-renewal.js';
@@ -69,7 +69,7 @@ export class IdentityTokensService {
     return this.groundsSeen.use(`${caller.organizationId} ${identityId}`, read, async (grounds) => {
       const { role, registered, settings, inSubOrganization } = grounds;
       const { platform } = caller.organization;
-      if (role) requireGrantable(caller, patternsOfRole(role, platform), knownPermissions(registered, platform));
+      if (role) requireGrantable(caller, patternsOfRole(role, platform), permissionsOfRole(role, platform, registered));
       const token = toMintRequest(identityId, { ...request, settings }, { home: inSubOrganization ? caller.organizationId : null, where: null });
       return this.engine.mint(caller, { ...token, grounds: { identity: grounds } });
     });
@@ -87,7 +87,7 @@ export class IdentityTokensService {
   async grantIn(tenant: Tenant, caller: Caller, identityId: string, grant: IdentityTokenGrant): Promise<MintedToken> {
     const { subOrganization, method, permissions } = grant;
     const where = subOrganization === undefined ? null : await this.admissions.resolve(tenant, identityId, subOrganization);
-    if (where && method === 'token-auth') requireGrantable(caller, where.patterns, where.known);
+    if (where && method === 'token-auth') requireGrantable(caller, where.patterns, where.granted);
     const home = (await this.subOrganizations.isOne(tenant)) ? tenant.organizationId : null;
     if (permissions) requireHeld(await this.identities.permissionsAt(tenant, identityId, where), permissions);
     const holder = permissions ? { ...caller, permissions: new Set(permissions) } : caller;

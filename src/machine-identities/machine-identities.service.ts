@@ -8,7 +8,6 @@ import { Conflict, DomainError, NotFound } from '../kernel/failure.js';
 import { isUuid, newId } from '../kernel/ids.js';
 import { toPage, type Cursor, type Page } from '../kernel/page.js';
 import { RolesService, type RoleView } from '../organizations/roles.service.js';
-import { expand } from '../tokens/permission-pattern.js';
 import { TokenEngine } from '../tokens/token-engine.js';
 import type { Caller } from '../tokens/token.js';
 import { IdentityQueries, type IdentityRow, type IdentitySearch } from './identity-queries.js';
@@ -134,8 +133,8 @@ export class MachineIdentitiesService {
   }
 
   /** What the identity may do: where it is asked to act, or at home. */
-  async permissionsAt(tenant: Tenant, id: string, where: { readonly patterns: readonly string[]; readonly known: ReadonlySet<string> } | null): Promise<ReadonlySet<string>> {
-    if (where) return expand(where.patterns, where.known);
+  async permissionsAt(tenant: Tenant, id: string, where: { readonly granted: ReadonlySet<string> } | null): Promise<ReadonlySet<string>> {
+    if (where) return where.granted;
     const { roleId } = await this.requireIn(tenant, id);
     if (roleId === null) return new Set();
     const { organizationId, manager } = tenant;

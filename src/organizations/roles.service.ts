@@ -5,7 +5,7 @@ import { Database, type Tenant } from '../kernel/database/database.js';
 import { NotFound } from '../kernel/failure.js';
 import { isUuid, newId } from '../kernel/ids.js';
 import { foldName } from '../kernel/names.js';
-import { BUILT_IN_ROLES, knownPermissions, patternsOfRole, permissionsOfRole, requireGrantable, type Held, type Role } from '../tokens/permissions.js';
+import { BUILT_IN_ROLES, patternsOfRole, permissionsOfRole, requireGrantable, type Held, type Role } from '../tokens/permissions.js';
 import type { Caller } from '../tokens/token.js';
 import { PermissionRegistry } from './permission-registry.service.js';
 import { RoleRecord } from './role.entity.js';
@@ -72,7 +72,7 @@ export class RolesService {
   /** Refuses whoever holds less than the role allows, or may come to allow. */
   async requireCovered(tenant: Tenant, giver: Giver, role: Role): Promise<void> {
     const { platform } = giver.organization;
-    requireGrantable(giver, patternsOfRole(role, platform), knownPermissions(await this.registry.registeredIn(tenant), platform));
+    requireGrantable(giver, patternsOfRole(role, platform), permissionsOfRole(role, platform, await this.registry.registeredIn(tenant)));
   }
 
   /** As it stands in the database. */

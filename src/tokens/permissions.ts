@@ -165,11 +165,11 @@ export interface Held {
 }
 
 /**
- * Refuses to hand on patterns that stand for more than is held. A wildcard also stands for what will be registered
- * later: it takes one as wide in every bound to hand it on.
+ * Refuses to hand on patterns that stand for more than is held, which is what they stand for now and, as a wildcard does,
+ * what will be registered later: it takes one as wide in every bound to hand it on.
  */
-export function requireGrantable({ permissions, bounds = [] }: Held, patterns: readonly string[], known: ReadonlySet<string>): void {
-  requireHeld(permissions, expand(patterns, known));
+export function requireGrantable({ permissions, bounds = [] }: Held, patterns: readonly string[], granted: ReadonlySet<string>): void {
+  requireHeld(permissions, granted);
   const beyond = wildcardsBeyond({ permissions, bounds }, patterns);
   if (beyond.length > 0) throw new PermissionExceeded(beyond);
 }
