@@ -23,6 +23,11 @@ $$;
 CREATE TRIGGER require_organization AFTER INSERT ON api_tokens FOR EACH ROW
   WHEN (num_nonnulls(NEW.user_id, NEW.project_id, NEW.identity_id, NEW.role_id) = 0) EXECUTE FUNCTION require_organization();
 
+-- Grounds are a page of text: what they are decided by and what they are now is compared by this.
+CREATE FUNCTION grounds_digest(grounds jsonb) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS $$
+  SELECT encode(sha256(convert_to(grounds::text, 'UTF8')), 'hex')
+$$;
+
 -- Writes tokens, each with its secret, its projects and its audit event, in the one organization that the transaction is bound to.
 -- Answers NULL where all of them were minted and no webhook is to be told; else what came of each in their order: why nothing of it
 -- was written, or NULL. What `src/tokens/token-minter.ts` decided them by is looked at once more here, for all of them together, and
@@ -90,7 +95,7 @@ BEGIN
       WHERE s.organization_id = organization
         AND s.identity_id = ANY (ARRAY(SELECT DISTINCT m.identity_id FROM jsonb_to_recordset(mints) AS m (identity_id uuid, grounds jsonb) WHERE m.grounds ? 'identity'))
       ORDER BY s.id FOR KEY SHARE;
-    SELECT jsonb_object_agg(i.id, identity_grounds(organization, i.id)) INTO identities
+    SELECT jsonb_object_agg(i.id, grounds_digest(identity_grounds(organization, i.id))) INTO identities
       FROM (SELECT DISTINCT m.identity_id AS id FROM jsonb_to_recordset(mints) AS m (identity_id uuid, grounds jsonb) WHERE m.grounds ? 'identity') i;
   END IF;
   IF needs.roles THEN

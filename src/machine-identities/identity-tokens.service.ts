@@ -36,6 +36,7 @@ export interface IdentityTokenGrant extends IdentityTokenRequest {
 }
 
 /** A row of the SQL function `identity_grounds`. */
+/** A row of `identity_grounds`. */
 interface IdentityGrounds {
   readonly settings: AccessTokenSettings;
   /** Null: no access. */
@@ -44,12 +45,17 @@ interface IdentityGrounds {
   readonly inSubOrganization: boolean;
 }
 
+interface SeenGrounds extends IdentityGrounds {
+  /** By which the minting statement knows them again. */
+  readonly digest: string;
+}
+
 const MINTED: TokenFilter = { kind: 'machine-identity', clientSecretId: null };
 
 /** Tokens of machine identities: they may do what the machine's role allows at the time of use. */
 @Injectable()
 export class IdentityTokensService {
-  private readonly groundsSeen = new LastSeen<IdentityGrounds>();
+  private readonly groundsSeen = new LastSeen<SeenGrounds>();
 
   constructor(
     private readonly database: Database,
@@ -65,13 +71,13 @@ export class IdentityTokensService {
   /** Mints one under the identity's Token Auth. The caller must hold whatever the token may do, be it in a sub-organization. */
   mint(caller: Principal, identityId: string, request: IdentityTokenRequest): Promise<MintedToken> {
     if (request.subOrganization !== undefined) return this.mintElsewhere(caller, identityId, request);
-    const read = (): Promise<IdentityGrounds> => this.database.inOrganization(caller.organizationId, (tenant) => this.groundsIn(tenant, identityId));
+    const read = (): Promise<SeenGrounds> => this.database.inOrganization(caller.organizationId, (tenant) => this.groundsIn(tenant, identityId));
     return this.groundsSeen.use(`${caller.organizationId} ${identityId}`, read, async (grounds) => {
-      const { role, registered, settings, inSubOrganization } = grounds;
+      const { role, registered, settings, inSubOrganization, digest } = grounds;
       const { platform } = caller.organization;
       if (role) requireGrantable(caller, patternsOfRole(role, platform), permissionsOfRole(role, platform, registered));
       const token = toMintRequest(identityId, { ...request, settings }, { home: inSubOrganization ? caller.organizationId : null, where: null });
-      return this.engine.mint(caller, { ...token, grounds: { identity: grounds } });
+      return this.engine.mint(caller, { ...token, grounds: { identity: digest } });
     });
   }
 
@@ -156,12 +162,15 @@ export class IdentityTokensService {
     });
   }
 
-  private async groundsIn(tenant: Tenant, identityId: string): Promise<IdentityGrounds> {
+  private async groundsIn(tenant: Tenant, identityId: string): Promise<SeenGrounds> {
     await this.identities.requireIn(tenant, identityId);
     await this.tokenAuth.requireAttached(tenant, identityId);
-    const [row] = await tenant.manager.query<{ grounds: IdentityGrounds | null }[]>('SELECT identity_grounds($1, $2) AS grounds', [tenant.organizationId, identityId]);
+    const [row] = await tenant.manager.query<{ grounds: IdentityGrounds | null; digest: string }[]>(
+      'SELECT g.grounds, grounds_digest(g.grounds) AS digest FROM identity_grounds($1, $2) AS g (grounds)',
+      [tenant.organizationId, identityId],
+    );
     if (!row?.grounds) throw new GroundsChanged();
-    return row.grounds;
+    return { ...row.grounds, digest: row.digest };
   }
 
   private async locate(secret: string, origin: Origin): Promise<LocatedToken> {

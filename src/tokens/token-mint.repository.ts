@@ -38,7 +38,7 @@ interface Written {
 /** What came of each mint of an organization in their order; null for what was minted and is told to nobody. */
 type Outcomes = readonly (MintOutcome | null)[] | null;
 
-const LIMITS = { itemsMax: 64, underWayMax: 2, slowAfterMs: 100 };
+const LIMITS = { itemsMax: 64, underWayMax: 1, slowAfterMs: 30 };
 /** Several do not wait longer together for what one of them has to wait for. */
 const PATIENCE = '100ms';
 const TOGETHER = 'SELECT organization_id, outcomes FROM mint_in_organizations($1, $2)';

@@ -145,9 +145,9 @@ export interface MintRequest {
 
 /**
  * What must still be so when a token is written (`GroundsChanged`): that this person has the token's role, or what the SQL
- * function `identity_grounds` says of the machine.
+ * function `identity_grounds` says of the machine, of which this is the `grounds_digest`.
  */
-export type MintGrounds = { readonly roleOf: string } | { readonly identity: object };
+export type MintGrounds = { readonly roleOf: string } | { readonly identity: string };
 
 /** What to change of a token; what is left out stays. */
 export interface TokenChange {
