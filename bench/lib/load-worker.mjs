@@ -10,10 +10,12 @@ process.once('message', async (job) => {
   process.disconnect();
 });
 
-async function run({ host, port, requests, connections, warmupSeconds, seconds, expect, first, awake }) {
+async function run({ host, port, requests, connections, warmupSeconds, seconds, perSecond, expect, first, awake }) {
   const templates = requests.map((text) => (text.includes(COUNTER) ? text : Buffer.from(text)));
   const expected = expect === null ? null : Buffer.from(expect);
   const tally = { statuses: {}, unexpected: 0, sample: null, latencies: [], bytes: 0 };
+  // Where a rate is given: how each connection that waits for nothing sends its next request.
+  const free = [];
   let [measuring, over, number] = [false, false, first];
 
   const next = () => {
@@ -31,7 +33,11 @@ async function run({ host, port, requests, connections, warmupSeconds, seconds, 
         begun = performance.now();
         socket.write(next());
       };
-      socket.on('connect', send);
+      const goOn = () => {
+        if (perSecond === null || over) send();
+        else free.push(send);
+      };
+      socket.on('connect', goOn);
       socket.on('error', reject);
       socket.on('close', () => (over ? resolve() : reject(new Error('the server closed a connection'))));
       socket.on('data', (chunk) => {
@@ -48,9 +54,18 @@ async function run({ host, port, requests, connections, warmupSeconds, seconds, 
           }
         }
         received = null;
-        send();
+        goOn();
       });
     });
+
+  // What cannot be sent at its time, because every connection waits for an answer, is not sent later.
+  const offer = (begun, offered = 0) => {
+    const due = Math.floor(((performance.now() - begun) * perSecond) / 1000);
+    for (const send of free.splice(0, due - offered)) send();
+    if (!over) setTimeout(offer, 1, begun, due);
+    else for (const end of free.splice(0)) end();
+  };
+  if (perSecond !== null) offer(performance.now());
 
   // A server pays for waking whoever waits for its answer, the more the slower it is; nobody has to be woken who does not sleep.
   const stayAwake = () => {

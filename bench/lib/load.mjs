@@ -12,11 +12,12 @@ export function requestText({ method = 'POST', path, headers = {}, json, form })
 }
 
 /**
- * Sends these requests in turn to one server on loopback for so many seconds and answers with the throughput, the latencies
- * in milliseconds and the CPU time the server took for each answer in microseconds. An answer that is no 2xx, or does not
- * hold what is expected, is an error: figures of failures are no figures.
+ * Sends these requests in turn to one server on loopback for so many seconds: on each connection one after the other, or over
+ * all of them so many in a second, where those for which no connection is free are left out. Answers with the throughput,
+ * the latencies in milliseconds and the CPU time the server took for each answer in microseconds. An answer whose status does not
+ * begin so, or that does not hold what is expected, is an error: figures of failures are no figures.
  */
-export async function load(server, { requests, connections, seconds, warmupSeconds = 1, expect = null, awake = false }) {
+export async function load(server, { requests, connections, seconds, warmupSeconds = 1, perSecond = null, expect = null, status = '2', awake = false }) {
   const { hostname: host, port } = new URL(server.url);
   const worker = fork(WORKER, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   let [before, after] = [null, null];
@@ -28,13 +29,14 @@ export async function load(server, { requests, connections, seconds, warmupSecon
       if (message.ended) after = server.cpuMicroseconds();
       if (message.result) resolve(message.result);
     });
-    worker.send({ host, port: Number(port), requests, connections, seconds, warmupSeconds, expect, first: requestsSent, awake });
+    worker.send({ host, port: Number(port), requests, connections, seconds, warmupSeconds, perSecond, expect, first: requestsSent, awake });
   });
   requestsSent = result.next;
-  const failed = Object.entries(result.statuses).filter(([status]) => !status.startsWith('2'));
+  const failed = Object.entries(result.statuses).filter(([answered]) => !answered.startsWith(status));
   if (failed.length > 0 || result.unexpected > 0) {
     throw new Error(`${server.name} answered otherwise than expected: ${JSON.stringify(result.statuses)}, ${result.unexpected} without ${expect}\n${result.sample ?? ''}`);
   }
+  if (result.answers === 0) throw new Error(`${server.name} answered nothing in ${seconds} s`);
   return {
     perSecond: result.answers / result.seconds,
     answers: result.answers,
