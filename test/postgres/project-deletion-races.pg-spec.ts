@@ -46,6 +46,8 @@ async function interleave(first: () => Promise<Answer>, second: () => Promise<An
   const [holder, watcher] = [await connect(), await connect()];
   try {
     await holder.query('BEGIN');
+    // Whoever seals the record would be one more that waits, and passes by where somebody else has the turn.
+    await holder.query('SELECT pg_advisory_xact_lock(471121, hashtext($1))', [tenant.id]);
     // A token, an environment and an audit event refer to their organization, and wait for it.
     await holder.query('SELECT FROM organizations WHERE id = $1 FOR UPDATE', [tenant.id]);
     const { rows } = await holder.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
