@@ -19,7 +19,7 @@ import { DialectFilter } from './kernel/http/dialect.filter.js';
 import { FailureWitness } from './kernel/http/failure-witness.js';
 import { prepareIntake } from './kernel/http/intake.js';
 import { NestLog } from './kernel/http/nest-log.js';
-import { newRequestId } from './kernel/http/request.js';
+import { newRequestId, pathOf } from './kernel/http/request.js';
 import { logRequests } from './kernel/http/request-log.js';
 import { keepLimits, PATH_PART_LENGTH_MAX } from './kernel/http/route-limits.js';
 import { RouteTable } from './kernel/http/route-table.js';
@@ -53,9 +53,9 @@ function logToOutput(): NodeJS.WritableStream {
 }
 
 /** Answers of bare routes go without the headers that only browsers heed. */
-function spareHeaders(adapter: FastifyAdapter): void {
+function spareHeaders(adapter: FastifyAdapter, quietPaths: ReadonlySet<string>): void {
   const register = adapter.registerSecurityHook.bind(adapter);
-  adapter.registerSecurityHook = (hook) => register((request, response) => ((request as FastifyRequest).routeOptions.config.bare ? undefined : hook(request, response)));
+  adapter.registerSecurityHook = (hook) => register((request: FastifyRequest, response) => (quietPaths.has(pathOf(request.url)) || request.routeOptions.config.bare ? undefined : hook(request, response)));
 }
 
 /** The whole application, ready to listen or to be asked in-process. Refuses a database that would not keep tenants apart, or might lose what it confirms. */
@@ -91,10 +91,11 @@ export async function createApplication({ config, secretKeys, database, clock = 
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => filter?.answer(error, request, reply),
   });
   const server: FastifyInstance = adapter.getInstance();
-  spareHeaders(adapter);
+  const quietPaths = new Set<string>();
+  spareHeaders(adapter, quietPaths);
   foundations.routes.watch(server);
   prepareIntake(server, foundations.doors);
-  logRequests(server, clock);
+  logRequests(server, clock, quietPaths);
   keepLimits(server, limits);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.on(foundations), adapter, {
     bodyParser: false,
@@ -102,7 +103,7 @@ export async function createApplication({ config, secretKeys, database, clock = 
     logger: new NestLog(server.log),
   });
   const refuse: AnswerRefusal = (refusal, request, reply) => filter?.answer(refusal, request, reply);
-  serveBareRoutes(server, app, refuse);
+  serveBareRoutes(server, app, refuse, quietPaths);
   refuseAtSight(server, app.get(AccessGuard), refuse);
   app.useSecurityHeaders({
     contentSecurityPolicy: {

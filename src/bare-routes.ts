@@ -15,8 +15,8 @@ import { Doors } from './kernel/http/doors.js';
 type Handler = (request: FastifyRequest, reply: FastifyReply) => BareAnswer;
 type Admission = (request: FastifyRequest, reply: FastifyReply) => void | Promise<void>;
 
-/** Has the server call the handlers of the bare routes that are registered from now on. */
-export function serveBareRoutes(server: FastifyInstance, app: NestFastifyApplication, refuse: AnswerRefusal): void {
+/** Has the server call the handlers of the bare routes that are registered from now on; paths of those that only read come into `quietPaths`. */
+export function serveBareRoutes(server: FastifyInstance, app: NestFastifyApplication, refuse: AnswerRefusal, quietPaths: Set<string>): void {
   const [guard, doors, retries, invalidations] = [app.get(AccessGuard), app.get(Doors), app.get(Retries), app.get(Invalidations)];
   server.addHook('onRoute', (route: RouteOptions) => {
     const bare = route.config?.bare;
@@ -35,6 +35,7 @@ export function serveBareRoutes(server: FastifyInstance, app: NestFastifyApplica
     // Nobody reads a logger of its own for each request.
     route.childLoggerFactory = (logger) => logger;
     route.config = { ...route.config, quiet: !isWriting };
+    if (!isWriting) quietPaths.add(route.url);
   });
 }
 

@@ -1,15 +1,18 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../clock.js';
+import { pathOf } from './request.js';
 
 /** Failures that are logged one by one, in a second. */
 const FAILURES_MAX = 100;
 const SECOND_MS = 1_000;
 
-/** One line a request, for those of quiet routes only where they fail; the route's pattern, never its URL: a path may carry a secret. */
-export function logRequests(server: FastifyInstance, clock: Clock): void {
+/** One line a request, for those at quiet paths only where they fail; the route's pattern, never its URL: a path may carry a secret. */
+export function logRequests(server: FastifyInstance, clock: Clock, quietPaths: ReadonlySet<string>): void {
   const failures = new Failures(server, clock);
   server.addHook('onResponse', (request, reply, done) => {
     const hasFailed = reply.statusCode >= 400;
+    // What a route is, Fastify gathers anew each time it is asked: the hottest are known by their path.
+    if (!hasFailed && quietPaths.has(pathOf(request.url))) return done();
     const { bare, quiet } = request.routeOptions.config;
     if (hasFailed ? failures.isOneOfFew(request, reply) : !quiet) {
       request.log.info({ ...(bare && { reqId: request.id }), ...whatOf(request, reply), durationMs: Math.round(reply.elapsedTime * 10) / 10 });
