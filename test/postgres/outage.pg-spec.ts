@@ -68,9 +68,9 @@ const bareRoutes = (caller: string, token: string, projectToken: string): Promis
   ask('POST', '/edge/validate', undefined, { tokens: [projectToken] }),
 ];
 
-describe.each(['refuse', 'silence'] as const)('while the database is gone (%s)', (cut) => {
+describe.each(['refuse', 'silence'] as const)('while the database is gone (%s)', { retry: 3 }, (cut) => {
   // Fails once in several runs on a busy machine, for a cause that has not been found yet: run again before it counts.
-  it('the bare routes answer of what is known until it is 30 seconds old, and of all else that they cannot', { retry: 3 }, async () => {
+  it('the bare routes answer of what is known until it is 30 seconds old, and of all else that they cannot', async () => {
     const [known, cold] = [await aToken(), await aToken()];
     const [knownProject, coldProject] = [await aProjectToken(), await aProjectToken()];
     const before = await Promise.all(bareRoutes(known, known, knownProject));
