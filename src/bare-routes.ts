@@ -34,7 +34,6 @@ export function serveBareRoutes(server: FastifyInstance, app: NestFastifyApplica
     );
     // Nobody reads a logger of its own for each request.
     route.childLoggerFactory = (logger) => logger;
-    route.config = { ...route.config, quiet: !isWriting };
     if (!isWriting) quietPaths.add(route.url);
   });
 }

@@ -1,9 +1,8 @@
-import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../kernel/clock.js';
 import { Database } from '../kernel/database/database.js';
 import { Invalidations } from '../kernel/database/invalidations.js';
-import { Remembered } from '../kernel/database/remembered.js';
+import { keyOfSecret, Remembered } from '../kernel/database/remembered.js';
 import { Instant } from '../kernel/instant.js';
 import type { Origin } from '../kernel/origin.js';
 import { patternsOfRole, permissionsOfRole } from '../tokens/permissions.js';
@@ -58,7 +57,7 @@ export class SessionVerifier {
    * "no"; throws `RateLimited` where far too many that led to no session came from the same address.
    */
   verify(accessToken: string, from: Origin): SessionVerdict | Promise<SessionVerdict> {
-    const key = keyOf(accessToken);
+    const key = keyOfSecret(accessToken);
     const known = this.known.recall(key);
     if (known) return this.judge(known);
     return this.looksLikeOne(accessToken) ? this.read(accessToken, key, from) : null;
@@ -116,9 +115,4 @@ function toLiveSession(facts: SessionFacts): LiveSession {
     permissions: permissionsOfRole(role, platform, facts.registered_permissions),
     bounds: [patternsOfRole(role, platform)],
   };
-}
-
-/** In memory only: an access token is not kept. */
-function keyOf(accessToken: string): string {
-  return hash('sha256', accessToken, 'base64');
 }

@@ -1,9 +1,8 @@
-import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../kernel/clock.js';
 import { Database } from '../kernel/database/database.js';
 import { Invalidations } from '../kernel/database/invalidations.js';
-import { Remembered } from '../kernel/database/remembered.js';
+import { keyOfSecret, Remembered } from '../kernel/database/remembered.js';
 import type { TokenFacts } from './token-facts.js';
 import { know, type KnownToken } from './verdict.js';
 
@@ -22,19 +21,14 @@ export class FactsCache {
 
   /** What is known of the token with this secret, null for none; undefined where that is not known, or not any more. */
   recall(secret: string): KnownToken | null | undefined {
-    return this.tokens.recall(keyOf(secret));
+    return this.tokens.recall(keyOfSecret(secret));
   }
 
   /** As `Remembered.read`. */
   read(secret: string, read: () => Promise<TokenFacts | null>, anew = false): Promise<KnownToken | null> {
-    return this.tokens.read(keyOf(secret), async () => {
+    return this.tokens.read(keyOfSecret(secret), async () => {
       const facts = await read();
       return facts && know(facts);
     }, anew);
   }
-}
-
-/** In memory only, and of 256 random bits: no pepper is needed, and no secret is kept. */
-function keyOf(secret: string): string {
-  return hash('sha256', secret, 'base64');
 }

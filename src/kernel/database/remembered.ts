@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.js';
 import type { Database } from './database.js';
@@ -127,4 +128,9 @@ export class Remembered<Value extends Rememberable> {
       this.changes.set(subject, { moment: this.moment, at });
     }
   }
+}
+
+/** The key of what is presented: in memory only and of many random bits, so that no pepper is needed; the secret itself is not kept. */
+export function keyOfSecret(secret: string): string {
+  return hash('sha256', secret, 'base64');
 }

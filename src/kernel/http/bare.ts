@@ -10,8 +10,6 @@ export interface BareRoute {
 declare module 'fastify' {
   interface FastifyContextConfig {
     readonly bare?: BareRoute;
-    /** Answers that are no failure leave no line in the log. */
-    readonly quiet?: boolean;
   }
 }
 

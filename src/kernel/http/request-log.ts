@@ -13,9 +13,11 @@ export function logRequests(server: FastifyInstance, clock: Clock, quietPaths: R
     const hasFailed = reply.statusCode >= 400;
     // What a route is, Fastify gathers anew each time it is asked: the hottest are known by their path.
     if (!hasFailed && quietPaths.has(pathOf(request.url))) return done();
-    const { bare, quiet } = request.routeOptions.config;
-    if (hasFailed ? failures.isOneOfFew(request, reply) : !quiet) {
-      request.log.info({ ...(bare && { reqId: request.id }), ...whatOf(request, reply), durationMs: Math.round(reply.elapsedTime * 10) / 10 });
+    const { url, config } = request.routeOptions;
+    // Its path may be spelt in other ways.
+    const isQuiet = url !== undefined && quietPaths.has(url);
+    if (hasFailed ? failures.isOneOfFew(request, reply) : !isQuiet) {
+      request.log.info({ ...(config.bare && { reqId: request.id }), ...whatOf(request, reply), durationMs: Math.round(reply.elapsedTime * 10) / 10 });
     }
     done();
   });
