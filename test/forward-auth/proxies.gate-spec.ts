@@ -37,8 +37,11 @@ beforeAll(async () => {
   weak = (await aMember(tenant, 'EXTERNAL')).session;
   service = createServer((incoming, answer) => {
     noting(served, incoming);
-    answer.statusCode = incoming.url === '/broken' ? 500 : 200;
-    answer.end('served');
+    // Only once it has read all of the request: a proxy that holds its answer sends it no more.
+    incoming.once('end', () => {
+      answer.statusCode = incoming.url === '/broken' ? 500 : 200;
+      answer.end('served');
+    });
   }).listen(0, '127.0.0.1');
   await once(service, 'listening');
   const { app } = await theApp();
