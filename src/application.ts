@@ -5,7 +5,7 @@ import { LogController, type FastifyInstance, type FastifyReply, type FastifyReq
 import { pino } from 'pino';
 import { DataSource } from 'typeorm';
 import { AccessGuard } from './access/access.guard.js';
-import { refuseAtSight, type AnswerRefusal } from './access/refusal-at-sight.js';
+import { refuseAtSight } from './access/refusal-at-sight.js';
 import { AppModule, openDoors, type Foundations } from './app.module.js';
 import { serveBareRoutes } from './bare-routes.js';
 import { Background } from './kernel/background.js';
@@ -14,9 +14,11 @@ import { CREATIONS_PER_MINUTE, TOKEN_RETENTION_DAYS, type Config } from './kerne
 import { isolationFaults } from './kernel/database/isolation-check.js';
 import type { OpenDatabase } from './kernel/database/open-database.js';
 import { serverFaults } from './kernel/database/server-check.js';
+import type { AnswerFailure } from './kernel/http/bare.js';
 import { answerBroken } from './kernel/http/broken-requests.js';
 import { DialectFilter } from './kernel/http/dialect.filter.js';
 import { FailureWitness } from './kernel/http/failure-witness.js';
+import { DirectLane } from './kernel/http/direct-lane.js';
 import { prepareIntake } from './kernel/http/intake.js';
 import { NestLog } from './kernel/http/nest-log.js';
 import { newRequestId, pathOf } from './kernel/http/request.js';
@@ -95,16 +97,21 @@ export async function createApplication({ config, secretKeys, database, clock = 
   spareHeaders(adapter, quietPaths);
   foundations.routes.watch(server);
   prepareIntake(server, foundations.doors);
-  logRequests(server, clock, quietPaths);
+  const noteFailure = logRequests(server, clock, quietPaths);
   keepLimits(server, limits);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.on(foundations), adapter, {
     bodyParser: false,
     abortOnError: false,
     logger: new NestLog(server.log),
   });
-  const refuse: AnswerRefusal = (refusal, request, reply) => filter?.answer(refusal, request, reply);
-  serveBareRoutes(server, app, refuse, quietPaths);
-  refuseAtSight(server, app.get(AccessGuard), refuse);
+  const answer: AnswerFailure = (error, request, reply) => filter?.answer(error, request, reply);
+  const lane = new DirectLane(config.trustedProxies, { answer, note: noteFailure });
+  serveBareRoutes(server, app, lane, answer, quietPaths);
+  server.addHook('preClose', (done) => {
+    lane.close();
+    done();
+  });
+  refuseAtSight(server, app.get(AccessGuard), answer);
   app.useSecurityHeaders({
     contentSecurityPolicy: {
       directives: {
@@ -122,6 +129,7 @@ export async function createApplication({ config, secretKeys, database, clock = 
     serveDocument(app);
     await app.init();
     await server.ready();
+    lane.enter(server.server);
     const dataSource = app.get(DataSource);
     // The embedded one shares this machine's clock, and is for trying out.
     const faults = [...(await isolationFaults(dataSource)), ...(database.embedded ? [] : await serverFaults(dataSource, clock))];

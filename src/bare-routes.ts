@@ -2,21 +2,24 @@ import { HTTP_CODE_METADATA } from '@nestjs/common/internal';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod, RouteOptions } from 'fastify';
 import { AccessGuard } from './access/access.guard.js';
-import type { AnswerRefusal } from './access/refusal-at-sight.js';
 import { accessRuleOf, isWritingPost } from './access/require-permission.js';
 import type { KeptBody } from './idempotency/kept-answers.js';
 import { hasKey, Retries } from './idempotency/retries.js';
 import { onceKnown } from './kernel/at-once.js';
 import { Invalidations } from './kernel/database/invalidations.js';
 import { DomainError } from './kernel/failure.js';
-import type { BareAnswer, BareBody, BareRoute } from './kernel/http/bare.js';
+import type { AnswerFailure, BareAnswer, BareBody, BareReply, BareRequest, BareRoute } from './kernel/http/bare.js';
+import type { DirectLane } from './kernel/http/direct-lane.js';
 import { Doors } from './kernel/http/doors.js';
 
-type Handler = (request: FastifyRequest, reply: FastifyReply) => BareAnswer;
-type Admission = (request: FastifyRequest, reply: FastifyReply) => void | Promise<void>;
+type Handler<Request, Reply> = (request: Request, reply: Reply) => BareAnswer;
+type Work = Handler<FastifyRequest, FastifyReply>;
 
-/** Has the server call the handlers of the bare routes that are registered from now on; paths of those that only read come into `quietPaths`. */
-export function serveBareRoutes(server: FastifyInstance, app: NestFastifyApplication, refuse: AnswerRefusal, quietPaths: Set<string>): void {
+/**
+ * Has the server call the handlers of the bare routes that are registered from now on. Those that only read, at a path without
+ * parts that vary, are served on the lane too, and their paths come into `quietPaths`.
+ */
+export function serveBareRoutes(server: FastifyInstance, app: NestFastifyApplication, lane: DirectLane, answer: AnswerFailure, quietPaths: Set<string>): void {
   const [guard, doors, retries, invalidations] = [app.get(AccessGuard), app.get(Doors), app.get(Retries), app.get(Invalidations)];
   server.addHook('onRoute', (route: RouteOptions) => {
     const bare = route.config?.bare;
@@ -24,22 +27,28 @@ export function serveBareRoutes(server: FastifyInstance, app: NestFastifyApplica
     const method = String(route.method);
     const rule = accessRuleOf(bare.controller, bare.method);
     if (!rule) throw new Error(`${bare.controller.name}.${bare.method} states no permission`);
-    const [door, handle] = [doors.at(route.url), handlerOf(app, bare)];
-    const isWriting = isWritingPost(method, rule);
-    route.handler = served(
-      (request, reply) => guard.admit(rule, door, request, reply),
-      statusOf(bare, method),
-      isWriting ? writing(retries, invalidations, handle) : handle,
-      refuse,
-    );
+    const door = doors.at(route.url);
+    const status = statusOf(bare, method);
+    const behindGuard = <Request extends BareRequest, Reply extends BareReply>(work: Handler<Request, Reply>): Handler<Request, Reply> => (request, reply) =>
+      onceKnown(guard.admit(rule, door, request, reply), () => {
+        reply.status(status);
+        return work(request, reply);
+      });
     // Nobody reads a logger of its own for each request.
     route.childLoggerFactory = (logger) => logger;
-    if (!isWriting) quietPaths.add(route.url);
+    if (isWritingPost(method, rule)) {
+      route.handler = served(behindGuard(writing(retries, invalidations, handlerOf(app, bare))), answer);
+      return;
+    }
+    const respond = behindGuard<BareRequest, BareReply>(handlerOf(app, bare));
+    route.handler = served(respond, answer);
+    quietPaths.add(route.url);
+    if (method === 'GET' || method === 'POST') lane.add(route.url, { method, door, facts: { url: route.url, config: route.config ?? {} }, respond });
   });
 }
 
-function handlerOf(app: NestFastifyApplication, { controller, method }: BareRoute): Handler {
-  const instance = app.get<Record<string, Handler>>(controller, { strict: false });
+function handlerOf<Request, Reply>(app: NestFastifyApplication, { controller, method }: BareRoute): Handler<Request, Reply> {
+  const instance = app.get<Record<string, Handler<Request, Reply>>>(controller, { strict: false });
   return (request, reply) => instance[method]?.(request, reply) ?? null;
 }
 
@@ -50,24 +59,20 @@ function statusOf({ controller, method }: BareRoute, verb: string): number {
   return stated ?? (verb === 'POST' ? 201 : 200);
 }
 
-function served(admit: Admission, status: number, handle: Handler, refuse: AnswerRefusal): RouteHandlerMethod {
+function served(respond: Work, answer: AnswerFailure): RouteHandlerMethod {
   return (request, reply) => {
     try {
-      const answer = onceKnown(admit(request, reply), () => {
-        reply.status(status);
-        return handle(request, reply);
-      });
-      return onceKnown(answer, (body) => send(reply, body));
+      return onceKnown(respond(request, reply), (body) => send(reply, body));
     } catch (error) {
       if (!(error instanceof DomainError)) throw error;
       // At once: the way of a failure through Nest would cost more than a good answer.
-      refuse(error as DomainError, request, reply);
+      answer(error, request, reply);
     }
   };
 }
 
 /** What stands around every route that writes: it can be repeated, and nobody waits for a database that does not answer. */
-function writing(retries: Retries, invalidations: Invalidations, handle: Handler): Handler {
+function writing(retries: Retries, invalidations: Invalidations, handle: Work): Work {
   return (request, reply) => {
     const work = async (): Promise<BareBody> => handle(request, reply);
     return invalidations.whileReachable(hasKey(request) ? repeatable(retries, request, reply, work) : work());
@@ -89,8 +94,7 @@ function toBareBody(kept: KeptBody): BareBody {
 }
 
 function send(reply: FastifyReply, body: BareBody): void {
-  if (body === null) return;
   if (typeof body === 'string') reply.header('content-type', 'application/json; charset=utf-8');
   reply.header('x-content-type-options', 'nosniff');
-  reply.send(body);
+  reply.send(body ?? undefined);
 }

@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { onceKnown } from '../kernel/at-once.js';
 import { Invalidations } from '../kernel/database/invalidations.js';
 import { DomainError } from '../kernel/failure.js';
+import type { BareReply, BareRequest } from '../kernel/http/bare.js';
 import type { Door } from '../kernel/http/door.js';
 import { Doors } from '../kernel/http/doors.js';
 import { originOf, pathOf } from '../kernel/http/request.js';
@@ -43,7 +44,7 @@ export class AccessGuard implements CanActivate {
    * Returns, at once where nothing must be asked first, if the caller may enter by this rule and its organization does not
    * create too much, and throws or rejects if not.
    */
-  admit(rule: AccessRule | 'public', door: Door, request: FastifyRequest, reply: FastifyReply): void | Promise<void> {
+  admit(rule: AccessRule | 'public', door: Door, request: BareRequest, reply: BareReply): void | Promise<void> {
     if (rule === 'public') return;
     const principal = this.authenticate(door, request);
     const known = principal instanceof Promise ? this.invalidations.whileReachable(principal) : principal;
@@ -54,20 +55,20 @@ export class AccessGuard implements CanActivate {
   }
 
   /** The refusal of a request that shows no credential, or one that can be told to be nobody's by looking at it; null for any other. */
-  refusalAtSight(request: FastifyRequest): DomainError | null {
+  refusalAtSight(request: BareRequest): DomainError | null {
     const presented = this.doors.at(pathOf(request.url)).credential(request.headers);
     if (typeof presented === 'string') return presented === 'missing' ? MISSING : null;
     return this.authenticator.refusalAtSight(presented.secret, presented.clientId);
   }
 
-  private limitCreations({ organizationId }: Principal, reply: FastifyReply): void | Promise<void> {
+  private limitCreations({ organizationId }: Principal, reply: BareReply): void | Promise<void> {
     return onceKnown(this.limits.take(this.creations, organizationId), (allowance) => {
       tellAllowance(reply, allowance);
       if (allowance.exceeded) throw new RateLimited(allowance, 'This organization creates too much at once.');
     });
   }
 
-  private authenticate(door: Door, request: FastifyRequest): Principal | Promise<Principal> {
+  private authenticate(door: Door, request: BareRequest): Principal | Promise<Principal> {
     const presented = door.credential(request.headers);
     if (presented === 'missing') throw MISSING;
     if (presented === 'ambiguous') throw new DomainError('credentials-ambiguous', 'The request carries more than one credential.', {});
@@ -75,7 +76,7 @@ export class AccessGuard implements CanActivate {
   }
 }
 
-function enter(principal: Principal, rule: AccessRule, request: FastifyRequest, reply: FastifyReply): void {
+function enter(principal: Principal, rule: AccessRule, request: BareRequest, reply: BareReply): void {
   // First, so that a refusal is known to be this caller's.
   setPrincipal(request, principal);
   tellExpiry(reply, principal);
@@ -83,7 +84,7 @@ function enter(principal: Principal, rule: AccessRule, request: FastifyRequest, 
 }
 
 /** Whoever calls with a token learns from any answer when it ends (RFC 3339): of a secret that was replaced, when that one does. */
-function tellExpiry(reply: FastifyReply, { token }: Principal): void {
+function tellExpiry(reply: BareReply, { token }: Principal): void {
   if (token?.expiresAt) reply.header('token-expires-at', token.expiresAt.toRfc3339());
 }
 

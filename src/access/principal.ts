@@ -15,18 +15,18 @@ export interface Principal extends Caller {
 }
 
 const PRINCIPAL = Symbol('principal');
-type Carrier = FastifyRequest & { [PRINCIPAL]?: Principal };
+type Carrier = object & { [PRINCIPAL]?: Principal };
 
-export function setPrincipal(request: FastifyRequest, principal: Principal): void {
+export function setPrincipal(request: object, principal: Principal): void {
   (request as Carrier)[PRINCIPAL] = principal;
 }
 
 /** Null where nobody has shown who they are. */
-export function findPrincipal(request: FastifyRequest): Principal | null {
+export function findPrincipal(request: object): Principal | null {
   return (request as Carrier)[PRINCIPAL] ?? null;
 }
 
-export function principalOf(request: FastifyRequest): Principal {
+export function principalOf(request: object): Principal {
   const principal = findPrincipal(request);
   if (!principal) throw new Error('a public route asked who is calling');
   return principal;

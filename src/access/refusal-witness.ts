@@ -1,8 +1,8 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import type { FastifyRequest } from 'fastify';
 import type { Happening } from '../audit/audit-log.js';
 import { within } from '../kernel/deadline.js';
 import type { DomainError, FailureCode } from '../kernel/failure.js';
+import type { BareRequest } from '../kernel/http/bare.js';
 import { FailureWitness } from '../kernel/http/failure-witness.js';
 import { RefusalQueue } from '../kernel/refusal-queue.js';
 import { findPrincipal, type Principal } from './principal.js';
@@ -56,7 +56,7 @@ export class RefusalWitness extends FailureWitness implements OnApplicationBoots
     }
   }
 
-  override witness({ code, details }: DomainError, request: FastifyRequest): Promise<void> | null {
+  override witness({ code, details }: DomainError, request: BareRequest): Promise<void> | null {
     // Whoever asked did nothing wrong.
     if (code === 'unavailable' || code === 'internal') return null;
     const principal = REFUSALS.includes(code) ? findPrincipal(request) : null;

@@ -1,5 +1,5 @@
-import type { FastifyRequest } from 'fastify';
 import type { Principal } from '../access/principal.js';
+import type { BareRequest } from '../kernel/http/bare.js';
 import { inputOf } from '../kernel/http/input.pipe.js';
 import type { UseContext } from '../tokens/token-verifier.js';
 import { Consistency } from './introspection.dto.js';
@@ -10,7 +10,7 @@ export function askedBy({ actor }: Principal): UseContext {
 }
 
 /** Whether the answer must know of every change that was acknowledged before it was asked for. */
-export function isFullyConsistent({ query }: FastifyRequest): boolean {
+export function isFullyConsistent({ query }: BareRequest): boolean {
   const { consistency } = query as { consistency?: unknown };
   return consistency !== undefined && inputOf(Consistency, 'query', query).consistency === 'full';
 }

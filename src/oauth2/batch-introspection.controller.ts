@@ -1,10 +1,9 @@
 import { Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
-import type { FastifyRequest } from 'fastify';
 import { principalOf } from '../access/principal.js';
 import { RequirePermission } from '../access/require-permission.js';
 import { onceAllKnown } from '../kernel/at-once.js';
-import { Bare, type BareAnswer } from '../kernel/http/bare.js';
+import { Bare, type BareAnswer, type BareRequest } from '../kernel/http/bare.js';
 import { ApiProblems } from '../kernel/http/document.js';
 import { inputOf } from '../kernel/http/input.pipe.js';
 import { PublicUrl } from '../kernel/public-url.js';
@@ -32,7 +31,7 @@ export class BatchIntrospectionController {
   @ApiQuery({ name: 'consistency', required: false, enum: ['full'], description: 'full: ask the database, whatever is remembered.' })
   @ApiOkResponse({ description: 'What is known of each.', type: Introspections })
   @ApiProblems(400, 401, 403, 413, 415)
-  introspect(request: FastifyRequest): BareAnswer {
+  introspect(request: BareRequest): BareAnswer {
     const { tokens } = inputOf(PresentedTokens, 'body', request.body);
     const principal = principalOf(request);
     const anew = isFullyConsistent(request);

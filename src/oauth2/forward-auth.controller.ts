@@ -1,10 +1,9 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply, FastifyRequest } from 'fastify';
 import { principalOf } from '../access/principal.js';
 import { RequirePermission } from '../access/require-permission.js';
 import { DomainError } from '../kernel/failure.js';
-import { Bare, type BareAnswer } from '../kernel/http/bare.js';
+import { Bare, type BareAnswer, type BareReply, type BareRequest } from '../kernel/http/bare.js';
 import { ApiProblems } from '../kernel/http/document.js';
 import { inputOf } from '../kernel/http/input.pipe.js';
 import { ForwardAuthQuery, IDENTITY_HEADERS } from './forward-auth.dto.js';
@@ -23,14 +22,13 @@ export class ForwardAuthController {
   @ApiQuery({ name: 'permission', required: false, example: 'invoice:write', description: 'What the credential must allow; left out, any live one passes.' })
   @ApiOkResponse({ description: 'It may. No body.', headers: IDENTITY_HEADERS })
   @ApiProblems(400, 401, 403)
-  decide(request: FastifyRequest, reply: FastifyReply): BareAnswer {
+  decide(request: BareRequest, reply: BareReply): BareAnswer {
     const { permission } = inputOf(ForwardAuthQuery, 'query', request.query);
     const principal = principalOf(request);
     if (permission !== undefined && !principal.permissions.has(permission)) {
       throw new DomainError('permission-missing', `This needs the permission ${permission}.`, { permissions: [permission] });
     }
     for (const [name, value] of toIdentityHeaders(principal)) reply.header(name, value);
-    reply.send();
     return null;
   }
 }

@@ -1,10 +1,9 @@
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiOkResponse, ApiOperation, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
-import type { FastifyRequest } from 'fastify';
 import { CurrentPrincipal, principalOf, type Principal } from '../access/principal.js';
 import { RequirePermission } from '../access/require-permission.js';
 import { onceKnown } from '../kernel/at-once.js';
-import { Bare, type BareAnswer } from '../kernel/http/bare.js';
+import { Bare, type BareAnswer, type BareRequest } from '../kernel/http/bare.js';
 import { ApiProblems } from '../kernel/http/document.js';
 import { PublicUrl } from '../kernel/public-url.js';
 import { RefusalQueue } from '../kernel/refusal-queue.js';
@@ -39,7 +38,7 @@ export class IntrospectionController {
   @ApiQuery({ name: 'consistency', required: false, enum: ['full'], description: 'full: ask the database, whatever is remembered.' })
   @ApiOkResponse({ description: 'What is known of the token, or only that it is not active.', type: Introspection })
   @ApiProblems(401, 403, 413, 415)
-  introspect(request: FastifyRequest): BareAnswer {
+  introspect(request: BareRequest): BareAnswer {
     const token = presentedToken(request.body);
     const principal = principalOf(request);
     const verdict = this.verifier.verify(token, askedBy(principal), isFullyConsistent(request));

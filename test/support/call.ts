@@ -1,3 +1,4 @@
+import inject from 'light-my-request';
 import { theApp } from './app.js';
 
 export interface Answer<Body = any> {
@@ -18,11 +19,12 @@ export interface CallOptions {
   readonly from?: string;
 }
 
-/** One request to the application, through its whole HTTP stack. */
+/** One request to the application, through all that stands behind its socket. */
 export async function call<Body = any>(method: string, url: string, { as, headers = {}, body, form, from }: CallOptions = {}): Promise<Answer<Body>> {
   const { app } = await theApp();
   const json = body !== undefined && typeof body !== 'string';
-  const response = await app.inject({
+  const server = app.getHttpServer();
+  const response = await inject((incoming, answer) => void server.emit('request', incoming, answer), {
     method: method as 'GET',
     url,
     remoteAddress: from ?? '127.0.0.1',

@@ -1,4 +1,6 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Type } from '@nestjs/common';
+import type { FastifyContextConfig } from 'fastify';
 import { RouteFacts } from './route-facts.js';
 
 /** A method of a controller that the server itself calls. */
@@ -13,7 +15,32 @@ declare module 'fastify' {
   }
 }
 
-/** JSON as text, or as bytes of the handler's own content type; null where the handler has answered itself. */
+/** What a bare handler may know of a request, whoever serves it; each of Fastify's is one. */
+export interface BareRequest {
+  readonly id: string;
+  readonly method: string;
+  readonly url: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly ip: string;
+  readonly query: unknown;
+  readonly body: unknown;
+  readonly routeOptions: { readonly url?: string; readonly config: FastifyContextConfig };
+}
+
+/** The same of the answer. */
+export interface BareReply {
+  readonly statusCode: number;
+  readonly elapsedTime: number;
+  status(code: number): unknown;
+  hasHeader(name: string): boolean;
+  header(name: string, value: string | number | readonly string[]): unknown;
+  send(body?: string | Buffer): unknown;
+}
+
+/** Answers what went wrong in the words of the door. */
+export type AnswerFailure = (error: unknown, request: BareRequest, reply: BareReply) => void;
+
+/** JSON as text, or as bytes of the handler's own content type; null for none. */
 export type BareBody = string | Buffer | null;
 export type BareAnswer = BareBody | Promise<BareBody>;
 

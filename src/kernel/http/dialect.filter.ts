@@ -2,6 +2,7 @@ import { Catch, HttpException, Injectable, Logger, type ArgumentsHost, type Exce
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { toDatabaseFailure } from '../database/database-failure.js';
 import { DomainError, type FailureCode } from '../failure.js';
+import type { BareReply, BareRequest } from './bare.js';
 import type { Failed, FailedRequest, Reply } from './door.js';
 import { Doors } from './doors.js';
 import { FailureWitness } from './failure-witness.js';
@@ -26,7 +27,7 @@ export class DialectFilter implements ExceptionFilter {
     this.answer(error, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>());
   }
 
-  answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  answer(error: unknown, request: BareRequest, reply: BareReply): void {
     const path = pathOf(request.url);
     const failure = this.toFailure(error, request, path);
     if (failure.code === 'internal') this.logDefect(error, request);
@@ -40,7 +41,7 @@ export class DialectFilter implements ExceptionFilter {
   }
 
   /** Where a dialect has no words for a failure after all, that is a defect, and is answered as one. */
-  private say(failure: DomainError, failed: FailedRequest, request: FastifyRequest, reply: FastifyReply): void {
+  private say(failure: DomainError, failed: FailedRequest, request: BareRequest, reply: BareReply): void {
     try {
       send(reply, this.replyOf(failure, failed));
     } catch (error) {
@@ -54,7 +55,7 @@ export class DialectFilter implements ExceptionFilter {
     return say(failure, request);
   }
 
-  private toFailure(error: unknown, request: FastifyRequest, path: string): DomainError {
+  private toFailure(error: unknown, request: BareRequest, path: string): DomainError {
     const { method } = request;
     if (error instanceof DomainError) return error as DomainError;
     if (error instanceof HttpException && error.getStatus() === 404) {
@@ -67,7 +68,7 @@ export class DialectFilter implements ExceptionFilter {
   }
 
   /** Only what cannot hold a secret: no parameters, no body, no URL. */
-  private logDefect(error: unknown, request: FastifyRequest): void {
+  private logDefect(error: unknown, request: BareRequest): void {
     const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
     this.logger.error({ requestId: request.id, route: request.routeOptions.url, name, message }, stack);
   }
@@ -78,12 +79,12 @@ function defect(): DomainError {
 }
 
 /** In every dialect alike, where the route has not told more of it: draft-ietf-httpapi-ratelimit-headers-11. */
-function tellLimit(reply: FastifyReply, { details: { limit = 'default', retryAfterSeconds } }: DomainError<'rate-limited'>): void {
+function tellLimit(reply: BareReply, { details: { limit = 'default', retryAfterSeconds } }: DomainError<'rate-limited'>): void {
   if (!reply.hasHeader('ratelimit')) reply.header('ratelimit', `"${limit}";r=0;t=${retryAfterSeconds}`);
 }
 
 /** What Fastify itself refuses before any of our code sees the request; Nest hands it on as an HttpException. */
-function toServerFailure(error: unknown, request: FastifyRequest): DomainError | null {
+function toServerFailure(error: unknown, request: BareRequest): DomainError | null {
   const status = error instanceof HttpException ? error.getStatus() : statusOfFastify(error);
   if (status === null || status < 400 || status >= 500) return null;
   if (status === 413) return new DomainError('body-too-large', `The request body is larger than ${bodyLimitOf(request) / 1024} KB.`, {});
@@ -102,7 +103,7 @@ function codeOf(error: unknown): string | null {
   return typeof code === 'string' ? code : null;
 }
 
-function send(reply: FastifyReply, { status, headers, body }: Reply): void {
+function send(reply: BareReply, { status, headers, body }: Reply): void {
   reply.status(status);
   if (body !== undefined) reply.header('content-type', 'application/json; charset=utf-8');
   for (const [name, value] of Object.entries(headers ?? {})) reply.header(name, value);

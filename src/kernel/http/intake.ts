@@ -1,4 +1,5 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { IncomingMessage } from 'node:http';
+import type { FastifyInstance } from 'fastify';
 import { DomainError } from '../failure.js';
 import type { Doors } from './doors.js';
 import { BODY_BYTES_MAX, ReceivedBody } from './received-body.js';
@@ -26,13 +27,12 @@ export function prepareIntake(server: FastifyInstance, doors: Doors): void {
   server.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
     reply.header('cache-control', 'no-store');
-    done(refusalOf(request) ?? undefined);
+    done(refusalOf(request.raw) ?? undefined);
   });
 }
 
 /** Node keeps the first of two Host or Authorization headers; a proxy in front may have judged the other. */
-function refusalOf(request: FastifyRequest): DomainError | null {
-  const { rawHeaders } = request.raw;
+export function refusalOf({ rawHeaders }: IncomingMessage): DomainError | null {
   let hosts = 0;
   let authorizations = 0;
   for (let index = 0; index < rawHeaders.length; index += 2) {

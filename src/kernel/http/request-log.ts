@@ -1,30 +1,36 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import type { Clock } from '../clock.js';
+import type { BareReply, BareRequest } from './bare.js';
 import { pathOf } from './request.js';
 
 /** Failures that are logged one by one, in a second. */
 const FAILURES_MAX = 100;
 const SECOND_MS = 1_000;
 
-/** One line a request, for those at quiet paths only where they fail; the route's pattern, never its URL: a path may carry a secret. */
-export function logRequests(server: FastifyInstance, clock: Clock, quietPaths: ReadonlySet<string>): void {
+/**
+ * One line a request, for those at quiet paths only where they fail; the route's pattern, never its URL: a path may carry a secret.
+ * What it returns is to be told of failures that the server itself does not see.
+ */
+export function logRequests(server: FastifyInstance, clock: Clock, quietPaths: ReadonlySet<string>): (request: BareRequest, reply: BareReply) => void {
   const failures = new Failures(server, clock);
+  const log = (request: BareRequest, reply: BareReply): void => {
+    server.log.info({ reqId: request.id, ...whatOf(request, reply), durationMs: Math.round(reply.elapsedTime * 10) / 10 });
+  };
   server.addHook('onResponse', (request, reply, done) => {
     const hasFailed = reply.statusCode >= 400;
     // What a route is, Fastify gathers anew each time it is asked: the hottest are known by their path.
     if (!hasFailed && quietPaths.has(pathOf(request.url))) return done();
-    const { url, config } = request.routeOptions;
     // Its path may be spelt in other ways.
-    const isQuiet = url !== undefined && quietPaths.has(url);
-    if (hasFailed ? failures.isOneOfFew(request, reply) : !isQuiet) {
-      request.log.info({ ...(config.bare && { reqId: request.id }), ...whatOf(request, reply), durationMs: Math.round(reply.elapsedTime * 10) / 10 });
-    }
+    if (hasFailed ? failures.isOneOfFew(request, reply) : !quietPaths.has(request.routeOptions.url ?? '')) log(request, reply);
     done();
   });
   server.addHook('onClose', (_, done) => {
     failures.endSecond();
     done();
   });
+  return (request, reply) => {
+    if (failures.isOneOfFew(request, reply)) log(request, reply);
+  };
 }
 
 interface What {
@@ -33,7 +39,7 @@ interface What {
   readonly status: number;
 }
 
-function whatOf({ method, routeOptions }: FastifyRequest, { statusCode }: FastifyReply): What {
+function whatOf({ method, routeOptions }: BareRequest, { statusCode }: BareReply): What {
   return { method, route: routeOptions.url ?? 'none', status: statusCode };
 }
 
@@ -50,7 +56,7 @@ class Failures {
   ) {}
 
   /** Whether it gets a line of its own; else it is counted. */
-  isOneOfFew(request: FastifyRequest, reply: FastifyReply): boolean {
+  isOneOfFew(request: BareRequest, reply: BareReply): boolean {
     const now = this.clock.elapsed();
     if (now >= this.endsAt) {
       this.endSecond();

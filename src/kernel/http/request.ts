@@ -1,4 +1,4 @@
-import type { FastifyRequest } from 'fastify';
+import type { BareRequest } from './bare.js';
 import type { Origin } from '../origin.js';
 import { BASE_62, drawText } from '../random-text.js';
 
@@ -8,7 +8,7 @@ export function pathOf(url: string): string {
   return end === -1 ? url : url.slice(0, end);
 }
 
-export function originOf(request: FastifyRequest): Origin {
+export function originOf(request: Pick<BareRequest, 'id' | 'ip' | 'headers'>): Origin {
   return { requestId: request.id, ip: request.ip, userAgent: request.headers['user-agent']?.slice(0, 512) ?? null };
 }
 

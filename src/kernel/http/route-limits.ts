@@ -3,6 +3,7 @@ import { ApiExtension } from '@nestjs/swagger';
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify';
 import { RateLimited, type Allowance, type Quota, type RateLimits } from '../limits/rate-limits.js';
 import { networkOf } from '../network.js';
+import type { BareReply, BareRequest } from './bare.js';
 import { BODY_BYTES_MAX } from './received-body.js';
 import { RouteFacts } from './route-facts.js';
 
@@ -30,7 +31,7 @@ export function Limits(limits: RouteLimits): MethodDecorator {
 }
 
 /** Bytes that the body of this route may have. */
-export function bodyLimitOf({ routeOptions }: FastifyRequest): number {
+export function bodyLimitOf({ routeOptions }: BareRequest): number {
   return routeOptions.config.limits?.bodyBytes ?? BODY_BYTES_MAX;
 }
 
@@ -51,12 +52,10 @@ export function keepLimits(server: FastifyInstance, limits: RateLimits): void {
 }
 
 /** As draft-ietf-httpapi-ratelimit-headers-11 has it, and as its versions up to 06 did, which most clients read. */
-export function tellAllowance(reply: FastifyReply, { quota: { most, seconds }, remaining, resetSeconds }: Allowance): void {
-  reply.headers({
-    'ratelimit-policy': `"default";q=${most};w=${seconds}`,
-    'ratelimit': `"default";r=${remaining};t=${resetSeconds}`,
-    'ratelimit-limit': most,
-    'ratelimit-remaining': remaining,
-    'ratelimit-reset': resetSeconds,
-  });
+export function tellAllowance(reply: BareReply, { quota: { most, seconds }, remaining, resetSeconds }: Allowance): void {
+  reply.header('ratelimit-policy', `"default";q=${most};w=${seconds}`);
+  reply.header('ratelimit', `"default";r=${remaining};t=${resetSeconds}`);
+  reply.header('ratelimit-limit', most);
+  reply.header('ratelimit-remaining', remaining);
+  reply.header('ratelimit-reset', resetSeconds);
 }

@@ -1,9 +1,8 @@
 import { Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import type { FastifyRequest } from 'fastify';
 import { Public } from '../../access/require-permission.js';
 import { onceKnown } from '../../kernel/at-once.js';
-import { Bare, type BareAnswer } from '../../kernel/http/bare.js';
+import { Bare, type BareAnswer, type BareRequest } from '../../kernel/http/bare.js';
 import { inputOf } from '../../kernel/http/input.pipe.js';
 import { RefusalQueue } from '../../kernel/refusal-queue.js';
 import { ProjectTokens } from '../project-tokens.service.js';
@@ -30,7 +29,7 @@ export class UnleashEdgeController {
   @ApiBody({ type: UnleashValidate })
   @ApiOkResponse({ description: 'Those that are, in the order asked.', type: UnleashValidTokens })
   @ApiUnleashErrors(400, 413, 415, 429)
-  validate({ body, ip }: FastifyRequest): BareAnswer {
+  validate({ body, ip }: BareRequest): BareAnswer {
     const presented = toPresentedTokens(inputOf(UnleashValidate, 'body', body));
     return onceKnown(this.tokens.inspect(presented, ip), (live) => {
       const text = JSON.stringify(toValidTokens(presented, live));
