@@ -92,7 +92,10 @@ describe('the lane', () => {
 
   it.each<[string, string, string, Sent]>([
     ['another path', 'POST', '/ask/', json('{}')],
-    ['a query', 'POST', '/ask?x=1', json('{}')],
+    ['a query with an escape', 'POST', '/ask?x=%31', json('{}')],
+    ['a query of two parameters', 'POST', '/ask?x=1&y=1', json('{}')],
+    ['a query without a value', 'POST', '/ask?x', json('{}')],
+    ['a query in a query', 'POST', '/ask?x=?', json('{}')],
     ['another method', 'PUT', '/ask', json('{}')],
     ['HEAD', 'HEAD', '/read', {}],
     ['a method of another path', 'GET', '/ask', {}],
@@ -143,6 +146,14 @@ describe('the lane', () => {
     respond = ({ ip }) => ip;
     expect((await send('GET', '/read')).text).toBe('127.0.0.1');
     expect((await send('GET', '/read', { headers: { 'x-forwarded-for': '203.0.113.1, 198.51.100.7' } })).text).toBe('198.51.100.7');
+  });
+
+  it('reads a query of one plain parameter', async () => {
+    respond = ({ query, url }) => JSON.stringify([query, url]);
+    for (const [path, query] of [['/read', {}], ['/read?', {}], ['/read?permission=user:api-token:*', { permission: 'user:api-token:*' }], ['/read?x=', { x: '' }], ['/read?__proto__=1', { ['__proto__']: '1' }]] as const) {
+      expect((await send('GET', path)).text).toBe(JSON.stringify([query, path]));
+    }
+    expect(passed).toEqual([]);
   });
 
   it('is closed once the server says goodbye', async () => {

@@ -5,10 +5,14 @@ import type { AnswerFailure, BareAnswer, BareBody, BareReply, BareRequest } from
 import type { Door } from './door.js';
 import { refusalOf } from './intake.js';
 import { BODY_BYTES_MAX, ReceivedBody } from './received-body.js';
-import { newRequestId } from './request.js';
+import { newRequestId, pathOf } from './request.js';
 
 /** Whatever else a body is called is for Fastify to understand. */
 const TYPES: readonly (string | undefined)[] = ['application/json', 'application/x-www-form-urlencoded', 'application/json; charset=utf-8', 'application/x-www-form-urlencoded; charset=utf-8'];
+
+/** One parameter of characters that mean themselves, or none. */
+const QUERY = /^(?:(\w+)=([\w.:~*-]*))?$/;
+const NOTHING = Object.freeze({});
 
 export interface DirectRoute {
   readonly method: 'GET' | 'POST';
@@ -56,14 +60,15 @@ export class DirectLane {
     if (!next || others.length > 0) throw new Error('one listener answers requests');
     server.removeListener('request', next);
     server.on('request', (raw, response) => {
-      const route = this.isOpen ? this.routes.get(raw.url ?? '') : undefined;
-      if (route && route.method === raw.method && isPlain(raw)) this.take(route, raw, response);
+      const route = this.isOpen ? this.routes.get(pathOf(raw.url ?? '')) : undefined;
+      const query = route && route.method === raw.method && isPlain(raw) ? queryOf(raw.url ?? '') : null;
+      if (route && query) this.take(route, query, raw, response);
       else next(raw, response);
     });
   }
 
-  private take(route: DirectRoute, raw: IncomingMessage, response: ServerResponse): void {
-    const request = new DirectRequest(raw, route, this.isTrusted);
+  private take(route: DirectRoute, query: object, raw: IncomingMessage, response: ServerResponse): void {
+    const request = new DirectRequest(raw, query, route, this.isTrusted);
     const reply = new DirectReply(response, request.id);
     if (route.method === 'GET') return this.answer(route, request, reply);
     let bytes: Buffer | null = null;
@@ -102,14 +107,24 @@ function isPlain(raw: IncomingMessage): boolean {
   return length !== undefined && length !== '0' && Number(length) <= BODY_BYTES_MAX && TYPES.includes(headers['content-type']);
 }
 
+/** Null for one that is not plain. */
+function queryOf(url: string): object | null {
+  const start = url.indexOf('?');
+  if (start === -1) return NOTHING;
+  const parts = QUERY.exec(url.slice(start + 1));
+  if (!parts) return null;
+  const [, name, value] = parts;
+  return name === undefined ? NOTHING : Object.assign(Object.create(null) as object, { [name]: value });
+}
+
 class DirectRequest implements BareRequest {
   readonly id = newRequestId();
-  readonly query = NOTHING;
   body: unknown;
   bytes: Buffer | null = null;
 
   constructor(
     private readonly raw: IncomingMessage,
+    readonly query: object,
     private readonly route: DirectRoute,
     private readonly isTrusted: ((address: string, hop: number) => boolean) | null,
   ) {}
@@ -143,8 +158,6 @@ class DirectRequest implements BareRequest {
     this.body = body;
   }
 }
-
-const NOTHING = Object.freeze({});
 
 class DirectReply implements BareReply {
   statusCode = 200;
