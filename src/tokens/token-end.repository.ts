@@ -98,7 +98,7 @@ export class TokenEndRepository {
       [organizationId, ids],
     );
     const hashes = byteaArray(secrets.map(({ secret_hash }) => secret_hash));
-    return manager.query<TokenFacts[]>('SELECT f.* FROM unnest($1::bytea[]) AS s (hash) CROSS JOIN LATERAL token_facts(ARRAY[s.hash]) f', [hashes]);
+    return manager.query<TokenFacts[]>('SELECT * FROM token_facts_of($1)', [hashes]);
   }
 
   /** Forgets tokens that had ended by then, be it by themselves, with their secrets; tells how many. */

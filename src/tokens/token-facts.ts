@@ -2,7 +2,7 @@ import type { Instant } from '../kernel/instant.js';
 import type { Policy } from './policy.js';
 import type { TokenKind } from './token.js';
 
-/** A row of the SQL function `token_facts`: all that a verdict depends on, as it stands in the database now. */
+/** A row of the SQL function `token_facts_of`: all that a verdict depends on, as it stands in the database now. */
 export interface TokenFacts {
   readonly organization_id: string;
   readonly organization_slug: string;

@@ -23,7 +23,7 @@ export class TokenSecretsRepository {
       [organizationId, tokenId],
     );
     if (!newest) return null;
-    const [facts] = await manager.query<TokenFacts[]>('SELECT * FROM token_facts($1)', [byteaArray([newest.secret_hash])]);
+    const [facts] = await manager.query<TokenFacts[]>('SELECT * FROM token_facts_of($1)', [byteaArray([newest.secret_hash])]);
     return facts ?? null;
   }
 
@@ -65,7 +65,7 @@ export class TokenSecretsRepository {
 
   /** What a verdict would go by for the secret with this hash. */
   async factsBy({ manager }: Tenant, hash: Buffer): Promise<TokenFacts | null> {
-    const [facts] = await manager.query<TokenFacts[]>('SELECT * FROM token_facts($1)', [byteaArray([hash])]);
+    const [facts] = await manager.query<TokenFacts[]>('SELECT * FROM token_facts_of($1)', [byteaArray([hash])]);
     return facts ?? null;
   }
 

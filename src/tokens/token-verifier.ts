@@ -2,12 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { onceKnown } from '../kernel/at-once.js';
 import { Clock } from '../kernel/clock.js';
 import { isUniqueViolation } from '../kernel/database/database-failure.js';
-import { byteaArray, Database } from '../kernel/database/database.js';
+import { Database } from '../kernel/database/database.js';
 import { Invalidations } from '../kernel/database/invalidations.js';
 import type { Instant } from '../kernel/instant.js';
 import type { Origin } from '../kernel/origin.js';
 import { ApiTokenRepository } from './api-token.repository.js';
 import { FactsCache } from './facts-cache.js';
+import { FactsReader } from './facts-reader.js';
 import { ImportedSecrets } from './imported-secrets.js';
 import { LastUse } from './last-use.js';
 import { SecretSuccession } from './secret-succession.js';
@@ -46,6 +47,7 @@ export class TokenVerifier {
     private readonly database: Database,
     private readonly tokens: ApiTokenRepository,
     private readonly cache: FactsCache,
+    private readonly facts: FactsReader,
     private readonly invalidations: Invalidations,
     private readonly hasher: SecretHasher,
     private readonly imported: ImportedSecrets,
@@ -144,7 +146,7 @@ export class TokenVerifier {
   }
 
   private async find(presented: string): Promise<TokenFacts | null> {
-    const used = await this.factsOf(this.hasher.hashes(presented));
+    const used = await this.facts.read(this.hasher.hashes(presented));
     const facts = used && !used.revoked_at ? used : ((await this.findImported(presented, used)) ?? used);
     if (!facts) return null;
     return this.hasher.isCurrent(facts.pepper_id) ? facts : this.rehash(facts, presented);
@@ -162,16 +164,11 @@ export class TokenVerifier {
     let first: TokenFacts | null = null;
     for (const claim of claims) {
       // A claim that is gone was hashed to our form meanwhile.
-      const facts = (await this.factsOf([claim])) ?? (await this.factsOf(this.hasher.hashes(presented)));
+      const facts = (await this.facts.read([claim])) ?? (await this.facts.read(this.hasher.hashes(presented)));
       if (facts && !facts.revoked_at) return facts;
       first ??= facts;
     }
     return first;
-  }
-
-  private async factsOf(hashes: readonly Buffer[]): Promise<TokenFacts | null> {
-    const [facts] = await this.database.query<TokenFacts>('SELECT * FROM token_facts($1)', [byteaArray(hashes)]);
-    return facts ?? null;
   }
 
   private async rehash(facts: TokenFacts, presented: string): Promise<TokenFacts> {

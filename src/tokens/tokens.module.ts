@@ -7,6 +7,7 @@ import { ApiTokenRepository } from './api-token.repository.js';
 import { BulkRevocation } from './bulk-revocation.js';
 import { EndedTokens } from './ended-tokens.js';
 import { FactsCache } from './facts-cache.js';
+import { FactsReader } from './facts-reader.js';
 import { IdleTokens } from './idle-tokens.js';
 import { ImportedSecrets } from './imported-secrets.js';
 import { LastUse } from './last-use.js';
@@ -38,6 +39,7 @@ import { UnknownSecrets } from './unknown-secrets.js';
     BulkRevocation,
     EndedTokens,
     FactsCache,
+    FactsReader,
     IdleTokens,
     ImportedSecrets,
     LastUse,

@@ -44,7 +44,7 @@ const verdictOf = async (secret: string, ip: string | null = null): Promise<Verd
 const factsOf = async (secret: string): Promise<TokenFacts | undefined> => {
   const { app } = await theApp();
   const hashes = app.get(SecretHasher).hashes(secret);
-  return (await app.get(Database).query<TokenFacts>('SELECT * FROM token_facts($1)', [byteaArray(hashes)]))[0];
+  return (await app.get(Database).query<TokenFacts>('SELECT * FROM token_facts_of($1)', [byteaArray(hashes)]))[0];
 };
 const revokeIdle = async (limit: number): Promise<number> => {
   const { app } = await theApp();

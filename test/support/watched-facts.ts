@@ -1,6 +1,6 @@
 import type { Database } from '../../src/kernel/database/database.js';
 
-/** Counts how often the facts of tokens, or of sessions, are read, and can hold or fail those reads. */
+/** Counts the queries by which the facts of tokens, or of sessions, are read, of however many, and can hold or fail them. */
 export interface FactsWatch {
   readonly reads: number;
   /** From now on what was read does not arrive until it is released; `read` is when the first has been read. */

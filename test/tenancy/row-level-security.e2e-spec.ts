@@ -76,11 +76,12 @@ describe('row-level security', () => {
     const rows = await sql<{ secret_hash: Buffer }>(b, 'SELECT secret_hash FROM token_secrets LIMIT 1');
     const literal = `{"\\\\x${rows[0]?.secret_hash.toString('hex')}"}`;
     await dataSource.transaction(async (manager) => {
-      expect(await manager.query('SELECT organization_id FROM token_facts($1)', [literal])).toEqual([{ organization_id: b.id }]);
+      expect(await manager.query('SELECT organization_id FROM token_facts_of($1)', [literal])).toEqual([{ organization_id: b.id }]);
+      expect(await manager.query('SELECT * FROM token_facts($1)', [literal])).toEqual(await manager.query('SELECT * FROM token_facts_of($1)', [literal]));
       expect(await manager.query('SELECT current_organization_id() AS id, presented_hashes() AS hashes')).toEqual([{ id: null, hashes: null }]);
       expect(await manager.query('SELECT * FROM token_secrets')).toEqual([]);
     });
-    await sql(a, 'SELECT 1 FROM token_facts($1)', [literal]);
-    expect(await sql(a, 'SELECT organization_id FROM token_facts($1), LATERAL (SELECT current_organization_id() AS own) x WHERE own = $2', [literal, a.id])).toEqual([{ organization_id: b.id }]);
+    await sql(a, 'SELECT 1 FROM token_facts_of($1)', [literal]);
+    expect(await sql(a, 'SELECT organization_id FROM token_facts_of($1), LATERAL (SELECT current_organization_id() AS own) x WHERE own = $2', [literal, a.id])).toEqual([{ organization_id: b.id }]);
   });
 });
