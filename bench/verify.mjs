@@ -97,7 +97,8 @@ try {
     console.log('4. Garbage, and good introspections beside it');
     const bareRefusal = await startServer('bare node:http', { args: [fileURLToPath(new URL('servers/bare-refusal.mjs', import.meta.url))] });
     const many = (toRequest) => Array.from({ length: TOKENS }, () => requestText(toRequest(garbage())));
-    const good = { requests: single, expect };
+    // Few, so that reading them anew every half minute is not what is measured.
+    const good = { requests: single.slice(0, 100), expect };
     const asToken = { requests: many((token) => ({ path: '/oauth2/introspect', headers, form: { token } })), expect: '"active":false' };
     const asCredential = { requests: many((secret) => ({ path: '/oauth2/introspect', headers: { authorization: `Bearer ${secret}` }, form: { token: tokens[0] } })), status: '401' };
     const cost = await compare(
