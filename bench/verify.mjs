@@ -1,8 +1,6 @@
-// How fast is a token verified? Against the least that could answer, against better-auth, against Unleash, and beside garbage.
-import { randomBytes } from 'node:crypto';
+// How fast is a token verified? Against the least that could answer, against better-auth, and against Unleash.
 import { fileURLToPath } from 'node:url';
 import { administratorOf, ask, doorsOf, inParallel, mint, startGatehouse } from './lib/gatehouse.mjs';
-import { beside } from './lib/beside.mjs';
 import { compare } from './lib/compare.mjs';
 import { requestText } from './lib/load.mjs';
 import { installPeers, startBetterAuth, startUnleash, UNLEASH_ADMIN } from './lib/peers.mjs';
@@ -13,9 +11,6 @@ import { startServer, stopAll } from './lib/server.mjs';
 const TOKENS = 1_000;
 const CONNECTIONS = 32;
 const LOAD = { connections: CONNECTIONS, seconds: Number(process.env.BENCH_SECONDS ?? 6), rounds: 5, awake: true };
-/** Offered beside good introspections, which come at an even rate themselves. */
-const FLOOD = { connections: 256, perSecond: 20_000 };
-const OTHERS = { connections: 16, perSecond: 2_000 };
 const figures = [];
 const details = { tokens: TOKENS, connections: CONNECTIONS, secondsEach: LOAD.seconds, rounds: LOAD.rounds };
 
@@ -25,9 +20,6 @@ const startBare = (answers) =>
     args: [fileURLToPath(new URL('servers/bare-verify.mjs', import.meta.url))],
     onStart: (child) => child.once('message', () => child.send(answers)),
   });
-
-/** It looks like a token of ours, but for its checksum. */
-const garbage = () => `api_${randomBytes(32).toString('hex').slice(0, 49)}`;
 
 installPeers();
 try {
@@ -93,55 +85,6 @@ try {
       details.unleash = peer.rounds;
       figures.push(figure("/edge/validate over Unleash's", peer.ratio('Gatehouse', 'Unleash'), { unit: 'times', least: 5, aim: 10 }));
     });
-
-    console.log('4. Garbage, and good introspections beside it');
-    const bareRefusal = await startServer('bare node:http', { args: [fileURLToPath(new URL('servers/bare-refusal.mjs', import.meta.url))] });
-    const many = (toRequest) => Array.from({ length: TOKENS }, () => requestText(toRequest(garbage())));
-    // Few, so that reading them anew every half minute is not what is measured.
-    const good = { requests: single.slice(0, 100), expect };
-    const asToken = { requests: many((token) => ({ path: '/oauth2/introspect', headers, form: { token } })), expect: '"active":false' };
-    const asCredential = { requests: many((secret) => ({ path: '/oauth2/introspect', headers: { authorization: `Bearer ${secret}` }, form: { token: tokens[0] } })), status: '401' };
-    const cost = await compare(
-      [
-        { name: 'bare node:http', server: bareRefusal, ...asCredential },
-        { name: 'introspection', server: gatehouse, ...good },
-        { name: 'garbage as a token', server: gatehouse, ...asToken },
-        { name: 'garbage as a credential', server: gatehouse, ...asCredential },
-        { name: 'the same at GET /user/api-tokens', server: gatehouse, requests: many((secret) => ({ method: 'GET', path: '/user/api-tokens', headers: { authorization: `Bearer ${secret}` } })), status: '401' },
-        { name: 'the same at GET /v1/forward-auth', server: gatehouse, requests: many((secret) => ({ method: 'GET', path: '/v1/forward-auth', headers: { authorization: `Bearer ${secret}` } })), status: '401' },
-        { name: 'garbage at /edge/validate', server: gatehouse, requests: many((token) => ({ path: '/edge/validate', json: { tokens: [token] } })), expect: '"tokens":[]' },
-      ],
-      LOAD,
-    );
-    await bareRefusal.stop();
-    const fairness = await beside(
-      gatehouse,
-      { ...good, ...OTHERS },
-      [
-        { name: 'beside garbage as credentials', ...asCredential, ...FLOOD },
-        { name: 'beside garbage as tokens', ...asToken, ...FLOOD },
-        { name: 'beside as many good ones', ...good, ...FLOOD },
-      ],
-      LOAD,
-    );
-    details.garbage = cost.rounds;
-    details.beside = { flood: FLOOD, others: OTHERS, rounds: fairness.rounds };
-    figures.push(
-      figure('CPU per garbage token introspected, over a good one', cost.ratio('garbage as a token', 'introspection', 'cpuMicroseconds'), { unit: 'times', most: 1, aim: 0.8 }),
-      figure('CPU per refused credential at introspection, over a good introspection', cost.ratio('garbage as a credential', 'introspection', 'cpuMicroseconds'), { unit: 'times', most: 1, aim: 0.5 }),
-      figure('the same, over bare node:http that answers 401', cost.ratio('garbage as a credential', 'bare node:http', 'cpuMicroseconds'), { unit: 'times', most: 1.5, aim: 1.2 }),
-      figure('Node CPU per refused credential at introspection', cost.of('garbage as a credential', 'cpuMicroseconds'), { unit: 'µs', most: 50, aim: 25 }),
-      figure('the same at GET /user/api-tokens', cost.of('the same at GET /user/api-tokens', 'cpuMicroseconds'), { unit: 'µs', most: 50, aim: 25 }),
-      figure('the same at GET /v1/forward-auth', cost.of('the same at GET /v1/forward-auth', 'cpuMicroseconds'), { unit: 'µs', most: 50, aim: 25 }),
-      figure('Node CPU per garbage token at /edge/validate', cost.of('garbage at /edge/validate', 'cpuMicroseconds'), { unit: 'µs', most: 50, aim: 25 }),
-      ...['beside garbage as credentials', 'beside garbage as tokens'].flatMap((name) => [
-        figure(`2,000 good introspections a second, ${name}: answered, of those alone`, fairness.ratio(name, 'perSecond'), { least: 0.9, aim: 1 }),
-        figure('the same: median time, over alone', fairness.ratio(name, 'p50'), { unit: 'times', most: 2, aim: 1.2 }),
-        figure('the same: p99, over alone', fairness.ratio(name, 'p99'), { unit: 'times' }),
-        figure('garbage answered meanwhile, of 20,000 a second offered', fairness.answered(name), { unit: 'a second' }),
-      ]),
-      figure('for comparison, beside as many good ones: median time, over alone', fairness.ratio('beside as many good ones', 'p50'), { unit: 'times' }),
-    );
   });
   report('verify', { figures, details });
 } finally {
