@@ -128,6 +128,11 @@ describe('the lane', () => {
       throw new TypeError('a defect');
     };
     expect(await send('GET', '/read')).toMatchObject({ status: 500, text: 'TypeError: a defect' });
+    respond = (_, reply) => {
+      reply.header('x-split', 'a\r\nb');
+      return '{}';
+    };
+    expect(await send('GET', '/read')).toMatchObject({ status: 500, text: expect.stringContaining('ERR_INVALID_CHAR') as string });
   });
 
   it('answers what comes late, bytes, and nothing, as they are', async () => {

@@ -159,6 +159,9 @@ class DirectRequest implements BareRequest {
   }
 }
 
+/** Of the fields of an answer, those that each has: two names and two values. */
+const ALWAYS = 4;
+
 class DirectReply implements BareReply {
   statusCode = 200;
   onSent: (() => void) | null = null;
@@ -203,7 +206,13 @@ class DirectReply implements BareReply {
   send(body?: string | Buffer): void {
     const length = body === undefined ? 0 : Buffer.byteLength(body);
     this.fields.push('content-length', String(length));
-    this.response.writeHead(this.statusCode, this.fields);
+    try {
+      this.response.writeHead(this.statusCode, this.fields);
+    } catch (error) {
+      // One of them cannot be sent: what is said of that goes without them.
+      this.fields.splice(ALWAYS);
+      throw error;
+    }
     this.response.end(body);
     this.onSent?.();
   }
