@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { DataSource, type QueryRunner } from 'typeorm';
+import { Database } from '../../src/kernel/database/database.js';
 import { drawSecret } from '../../src/tokens/token-secret.js';
 import { theApp } from '../support/app.js';
 import { aTenant, sql, type TestTenant } from '../support/builders.js';
@@ -27,8 +28,14 @@ async function queriesOf(work: () => Promise<unknown>): Promise<string[]> {
     if (asking.getStore()) statements.push(asked[0]);
     return query.apply(this, asked);
   });
+  const database = app.get(Database);
+  const statement = database.statement.bind(database);
+  const prepared = vi.spyOn(database, 'statement').mockImplementation((name, text, parameters) => {
+    if (asking.getStore()) statements.push(text);
+    return statement(name, text, parameters);
+  });
   await asking.run(true, work);
-  spy.mockRestore();
+  for (const each of [spy, prepared]) each.mockRestore();
   return statements;
 }
 

@@ -254,9 +254,9 @@ it('is 503 with Retry-After while the database cannot answer, and never a refusa
   const database = app.get(Database);
   const client = await aClient(tenant);
   const { secret } = await aMachineToken(tenant);
-  const [query, inOrganization] = [database.query.bind(database), database.inOrganization.bind(database)];
+  const [query, statement, inOrganization] = [database.query.bind(database), database.statement.bind(database), database.inOrganization.bind(database)];
   const outage = () => Promise.reject(Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }));
-  Object.assign(database, { query: outage, inOrganization: outage });
+  Object.assign(database, { query: outage, statement: outage, inOrganization: outage });
   try {
     for (const answer of [
       await probe(secret),
@@ -266,7 +266,7 @@ it('is 503 with Retry-After while the database cannot answer, and never a refusa
       expect([answer.status, answer.headers['retry-after'], answer.body]).toEqual([503, '1', refusal(503, 'ServiceUnavailable', 'The service cannot answer right now')]);
     }
   } finally {
-    Object.assign(database, { query, inOrganization });
+    Object.assign(database, { query, statement, inOrganization });
   }
   expect((await probe(secret)).status).toBe(200);
 });
