@@ -11,7 +11,7 @@ import { startServer, stopAll } from './lib/server.mjs';
 
 const CONNECTIONS = 50;
 const SETTLING = 2_000;
-const LOAD = { connections: CONNECTIONS, seconds: Number(process.env.BENCH_SECONDS ?? 6), rounds: 3 };
+const LOAD = { connections: CONNECTIONS, seconds: Number(process.env.BENCH_SECONDS ?? 6), rounds: 5 };
 const figures = [];
 const details = { connections: CONNECTIONS, secondsEach: LOAD.seconds, rounds: LOAD.rounds };
 const VENDORS = { fynn: 'Fynn', unleash: 'Unleash', infisical: 'Infisical', deepset: 'deepset', flipt: 'Flipt' };
