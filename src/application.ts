@@ -21,7 +21,7 @@ import { FailureWitness } from './kernel/http/failure-witness.js';
 import { DirectLane } from './kernel/http/direct-lane.js';
 import { prepareIntake } from './kernel/http/intake.js';
 import { NestLog } from './kernel/http/nest-log.js';
-import { newRequestId, pathOf } from './kernel/http/request.js';
+import { newRequestId } from './kernel/http/request.js';
 import { logRequests } from './kernel/http/request-log.js';
 import { keepLimits, PATH_PART_LENGTH_MAX } from './kernel/http/route-limits.js';
 import { RouteTable } from './kernel/http/route-table.js';
@@ -55,9 +55,9 @@ function logToOutput(): NodeJS.WritableStream {
 }
 
 /** Answers of bare routes go without the headers that only browsers heed. */
-function spareHeaders(adapter: FastifyAdapter, quietPaths: ReadonlySet<string>): void {
+function spareHeaders(adapter: FastifyAdapter): void {
   const register = adapter.registerSecurityHook.bind(adapter);
-  adapter.registerSecurityHook = (hook) => register((request: FastifyRequest, response) => (quietPaths.has(pathOf(request.url)) || request.routeOptions.config.bare ? undefined : hook(request, response)));
+  adapter.registerSecurityHook = (hook) => register((request: FastifyRequest, response) => (request.routeOptions.config.bare ? undefined : hook(request, response)));
 }
 
 /** The whole application, ready to listen or to be asked in-process. Refuses a database that would not keep tenants apart, or might lose what it confirms. */
@@ -93,11 +93,10 @@ export async function createApplication({ config, secretKeys, database, clock = 
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => filter?.answer(error, request, reply),
   });
   const server: FastifyInstance = adapter.getInstance();
-  const quietPaths = new Set<string>();
-  spareHeaders(adapter, quietPaths);
+  spareHeaders(adapter);
   foundations.routes.watch(server);
   prepareIntake(server, foundations.doors);
-  const noteFailure = logRequests(server, clock, quietPaths);
+  const noteFailure = logRequests(server, clock);
   keepLimits(server, limits);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.on(foundations), adapter, {
     bodyParser: false,
@@ -106,7 +105,7 @@ export async function createApplication({ config, secretKeys, database, clock = 
   });
   const answer: AnswerFailure = (error, request, reply) => filter?.answer(error, request, reply);
   const lane = new DirectLane(config.trustedProxies, { answer, note: noteFailure });
-  serveBareRoutes(server, app, lane, answer, quietPaths);
+  serveBareRoutes(server, app, lane, answer);
   server.addHook('preClose', (done) => {
     lane.close();
     done();

@@ -8,7 +8,7 @@ import { hasKey, Retries } from './idempotency/retries.js';
 import { onceKnown } from './kernel/at-once.js';
 import { Invalidations } from './kernel/database/invalidations.js';
 import { DomainError } from './kernel/failure.js';
-import type { AnswerFailure, BareAnswer, BareBody, BareReply, BareRequest, BareRoute } from './kernel/http/bare.js';
+import { sendBare, type AnswerFailure, type BareAnswer, type BareBody, type BareReply, type BareRequest, type BareRoute } from './kernel/http/bare.js';
 import type { DirectLane } from './kernel/http/direct-lane.js';
 import { Doors } from './kernel/http/doors.js';
 
@@ -16,10 +16,10 @@ type Handler<Request, Reply> = (request: Request, reply: Reply) => BareAnswer;
 type Work = Handler<FastifyRequest, FastifyReply>;
 
 /**
- * Has the server call the handlers of the bare routes that are registered from now on. Those that only read, at a path without
- * parts that vary, are served on the lane too, and their paths come into `quietPaths`.
+ * Has the server call the handlers of the bare routes that are registered from now on. Those that only read are quiet, and served
+ * on the lane, too.
  */
-export function serveBareRoutes(server: FastifyInstance, app: NestFastifyApplication, lane: DirectLane, answer: AnswerFailure, quietPaths: Set<string>): void {
+export function serveBareRoutes(server: FastifyInstance, app: NestFastifyApplication, lane: DirectLane, answer: AnswerFailure): void {
   const [guard, doors, retries, invalidations] = [app.get(AccessGuard), app.get(Doors), app.get(Retries), app.get(Invalidations)];
   server.addHook('onRoute', (route: RouteOptions) => {
     const bare = route.config?.bare;
@@ -42,8 +42,8 @@ export function serveBareRoutes(server: FastifyInstance, app: NestFastifyApplica
     }
     const respond = behindGuard<BareRequest, BareReply>(handlerOf(app, bare));
     route.handler = served(respond, answer);
-    quietPaths.add(route.url);
-    if (method === 'GET' || method === 'POST') lane.add(route.url, { method, door, facts: { url: route.url, config: route.config ?? {} }, respond });
+    route.config = { ...route.config, quiet: true };
+    if (method === 'GET' || method === 'POST') lane.add(route.url, { method, door, facts: { url: route.url, config: route.config }, respond });
   });
 }
 
@@ -62,7 +62,7 @@ function statusOf({ controller, method }: BareRoute, verb: string): number {
 function served(respond: Work, answer: AnswerFailure): RouteHandlerMethod {
   return (request, reply) => {
     try {
-      return onceKnown(respond(request, reply), (body) => send(reply, body));
+      return onceKnown(respond(request, reply), (body) => sendBare(reply, body));
     } catch (error) {
       if (!(error instanceof DomainError)) throw error;
       // At once: the way of a failure through Nest would cost more than a good answer.
@@ -91,10 +91,4 @@ function toKept(body: BareBody): KeptBody {
 function toBareBody(kept: KeptBody): BareBody {
   if (kept === null) return null;
   return 'json' in kept ? kept.json : Buffer.from(kept.base64, 'base64');
-}
-
-function send(reply: FastifyReply, body: BareBody): void {
-  if (typeof body === 'string') reply.header('content-type', 'application/json; charset=utf-8');
-  reply.header('x-content-type-options', 'nosniff');
-  reply.send(body ?? undefined);
 }

@@ -15,7 +15,7 @@ export interface Principal extends Caller {
 }
 
 const PRINCIPAL = Symbol('principal');
-type Carrier = object & { [PRINCIPAL]?: Principal };
+type Carrier = { [PRINCIPAL]?: Principal };
 
 export function setPrincipal(request: object, principal: Principal): void {
   (request as Carrier)[PRINCIPAL] = principal;

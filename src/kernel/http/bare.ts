@@ -12,6 +12,8 @@ export interface BareRoute {
 declare module 'fastify' {
   interface FastifyContextConfig {
     readonly bare?: BareRoute;
+    /** Answers that are no failure leave no line in the log. */
+    readonly quiet?: boolean;
   }
 }
 
@@ -43,6 +45,13 @@ export type AnswerFailure = (error: unknown, request: BareRequest, reply: BareRe
 /** JSON as text, or as bytes of the handler's own content type; null for none. */
 export type BareBody = string | Buffer | null;
 export type BareAnswer = BareBody | Promise<BareBody>;
+
+/** Sends what a bare handler answers, with the status and the headers that were set before. */
+export function sendBare(reply: BareReply, body: BareBody): void {
+  if (typeof body === 'string') reply.header('content-type', 'application/json; charset=utf-8');
+  reply.header('x-content-type-options', 'nosniff');
+  reply.send(body ?? undefined);
+}
 
 /**
  * A route that is asked so often that what surrounds a handler costs more than the handler. The server itself calls the

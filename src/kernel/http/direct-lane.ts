@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import proxyAddr from '@fastify/proxy-addr';
 import { onceKnown } from '../at-once.js';
-import type { AnswerFailure, BareAnswer, BareBody, BareReply, BareRequest } from './bare.js';
+import { sendBare, type AnswerFailure, type BareAnswer, type BareReply, type BareRequest } from './bare.js';
 import type { Door } from './door.js';
 import { refusalOf } from './intake.js';
 import { BODY_BYTES_MAX, ReceivedBody } from './received-body.js';
@@ -35,14 +35,16 @@ export interface DirectFailures {
  */
 export class DirectLane {
   private readonly routes = new Map<string, DirectRoute>();
-  private readonly isTrusted: ((address: string, hop: number) => boolean) | null;
+  private readonly addressOf: (raw: IncomingMessage) => string;
   private isOpen = true;
 
   constructor(
     trustedProxies: readonly string[],
     private readonly failures: DirectFailures,
   ) {
-    this.isTrusted = trustedProxies.length > 0 ? proxyAddr.compile([...trustedProxies]) : null;
+    // As Fastify has it.
+    const isTrusted = trustedProxies.length > 0 ? proxyAddr.compile([...trustedProxies]) : null;
+    this.addressOf = (raw) => (isTrusted ? proxyAddr(raw, isTrusted) : (raw.socket.remoteAddress ?? ''));
   }
 
   add(url: string, route: DirectRoute): void {
@@ -68,7 +70,7 @@ export class DirectLane {
   }
 
   private take(route: DirectRoute, query: object, raw: IncomingMessage, response: ServerResponse): void {
-    const request = new DirectRequest(raw, query, route, this.isTrusted);
+    const request = new DirectRequest(raw, query, route, this.addressOf);
     const reply = new DirectReply(response, request.id);
     if (route.method === 'GET') return this.answer(route, request, reply);
     let bytes: Buffer | null = null;
@@ -85,7 +87,7 @@ export class DirectLane {
     const fail = (error: unknown): void => this.fail(error, request, reply);
     try {
       request.receive(route.door);
-      const answer = onceKnown(route.respond(request, reply), (body) => reply.succeed(body));
+      const answer = onceKnown(route.respond(request, reply), (body) => sendBare(reply, body));
       if (answer instanceof Promise) answer.catch(fail);
     } catch (error) {
       fail(error);
@@ -126,7 +128,7 @@ class DirectRequest implements BareRequest {
     private readonly raw: IncomingMessage,
     readonly query: object,
     private readonly route: DirectRoute,
-    private readonly isTrusted: ((address: string, hop: number) => boolean) | null,
+    private readonly addressOf: (raw: IncomingMessage) => string,
   ) {}
 
   get method(): string {
@@ -141,9 +143,8 @@ class DirectRequest implements BareRequest {
     return this.raw.headers;
   }
 
-  /** As Fastify has it. */
   get ip(): string {
-    return this.isTrusted ? proxyAddr(this.raw, this.isTrusted) : (this.raw.socket.remoteAddress ?? '');
+    return this.addressOf(this.raw);
   }
 
   get routeOptions(): BareRequest['routeOptions'] {
@@ -154,7 +155,7 @@ class DirectRequest implements BareRequest {
   receive({ body: policy }: Door): void {
     if (this.bytes === null) return;
     const body = new ReceivedBody(this.bytes, this.headers['content-type'], policy);
-    if (policy.malformedFirst) body.requireWellFormed();
+    body.requireWellFormed();
     this.body = body;
   }
 }
@@ -195,12 +196,6 @@ class DirectReply implements BareReply {
     if (place === -1) this.fields.push(lower, String(value));
     else this.fields[place + 1] = String(value);
     return this;
-  }
-
-  succeed(body: BareBody): void {
-    if (typeof body === 'string') this.fields.push('content-type', 'application/json; charset=utf-8');
-    this.fields.push('x-content-type-options', 'nosniff');
-    this.send(body ?? undefined);
   }
 
   send(body?: string | Buffer): void {

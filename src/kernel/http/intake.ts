@@ -13,7 +13,7 @@ export function prepareIntake(server: FastifyInstance, doors: Doors): void {
     const { body: policy } = doors.at(pathOf(request.url));
     const body = new ReceivedBody(bytes as Buffer, request.headers['content-type'], policy);
     try {
-      if (policy.malformedFirst && !request.is404) body.requireWellFormed();
+      if (!request.is404) body.requireWellFormed();
       done(null, body);
     } catch (error) {
       done(error as Error);

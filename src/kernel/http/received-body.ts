@@ -32,9 +32,9 @@ export class ReceivedBody {
     return this.contentType === contentType ? this.bytes.toString('latin1') : null;
   }
 
-  /** Refuses a body that is not well-formed, whatever its media type is called. */
+  /** Refuses a body that is not well-formed, whatever its media type is called, where its dialect does so before it judges the caller. */
   requireWellFormed(): void {
-    if (this.isAccepted()) this.parsed = { value: this.parse() };
+    if (this.policy.malformedFirst && this.isAccepted()) this.parsed = { value: this.parse() };
   }
 
   private parse(): unknown {

@@ -1,27 +1,23 @@
 import type { FastifyInstance } from 'fastify';
 import type { Clock } from '../clock.js';
 import type { BareReply, BareRequest } from './bare.js';
-import { pathOf } from './request.js';
 
 /** Failures that are logged one by one, in a second. */
 const FAILURES_MAX = 100;
 const SECOND_MS = 1_000;
 
 /**
- * One line a request, for those at quiet paths only where they fail; the route's pattern, never its URL: a path may carry a secret.
+ * One line a request, for those of quiet routes only where they fail; the route's pattern, never its URL: a path may carry a secret.
  * What it returns is to be told of failures that the server itself does not see.
  */
-export function logRequests(server: FastifyInstance, clock: Clock, quietPaths: ReadonlySet<string>): (request: BareRequest, reply: BareReply) => void {
+export function logRequests(server: FastifyInstance, clock: Clock): (request: BareRequest, reply: BareReply) => void {
   const failures = new Failures(server, clock);
   const log = (request: BareRequest, reply: BareReply): void => {
     server.log.info({ reqId: request.id, ...whatOf(request, reply), durationMs: Math.round(reply.elapsedTime * 10) / 10 });
   };
   server.addHook('onResponse', (request, reply, done) => {
     const hasFailed = reply.statusCode >= 400;
-    // What a route is, Fastify gathers anew each time it is asked: the hottest are known by their path.
-    if (!hasFailed && quietPaths.has(pathOf(request.url))) return done();
-    // Its path may be spelt in other ways.
-    if (hasFailed ? failures.isOneOfFew(request, reply) : !quietPaths.has(request.routeOptions.url ?? '')) log(request, reply);
+    if (hasFailed ? failures.isOneOfFew(request, reply) : !request.routeOptions.config.quiet) log(request, reply);
     done();
   });
   server.addHook('onClose', (_, done) => {
