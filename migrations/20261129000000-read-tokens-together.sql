@@ -5,6 +5,8 @@
 -- Each secret is looked for by itself: so it is seen by its own hash alone, which is quick to compare. Each token is joined by itself
 -- (LIMIT), and how many there are is hidden from the planner (SELECT): so there is one plan for any number, made once, that
 -- has the index of a single token at every step, whatever the tables held when it was made.
+--
+-- `token_facts`, which reads one, is left to processes of the version before.
 CREATE FUNCTION token_facts_of(hashes bytea[]) RETURNS TABLE (
   organization_id uuid, organization_slug text, organization_name text, organization_platform boolean,
   organization_suspended_at timestamptz, kept_in uuid,
@@ -98,27 +100,5 @@ BEGIN
     WHERE s.organization_id = organization;
   END LOOP;
   PERFORM set_config('gatehouse.organization_id', coalesce(previous_organization_id, ''), true);
-END
-$$;
-
--- Of one secret, for processes of the version before.
-CREATE OR REPLACE FUNCTION token_facts(hashes bytea[]) RETURNS TABLE (
-  organization_id uuid, organization_slug text, organization_name text, organization_platform boolean,
-  organization_suspended_at timestamptz, kept_in uuid,
-  id uuid, short_id text, kind text, name text, description text, hint text,
-  user_id uuid, project_id uuid, identity_id uuid, parent_id uuid,
-  permissions text[], token_role_key text, token_role_permissions text[],
-  owner_role_key text, owner_role_permissions text[], owner_disabled_at timestamptz, owner_exists boolean,
-  user_email text, user_name text, registered_permissions text[],
-  all_projects boolean, project_ids uuid[], project_keys text[], environment text, environment_exists boolean,
-  allowed_addresses text[], owner_allowed_addresses text[],
-  expires_at timestamptz, uses_limit bigint, use_count bigint, last_used_at timestamptz, renewed_at timestamptz,
-  created_at timestamptz, created_by uuid, updated_at timestamptz,
-  revoked_at timestamptz, revoked_by uuid, revocation_reason text, attributes jsonb,
-  pepper_id text, secret_hash bytea, secret_expires_at timestamptz,
-  secret_hint text, secret_pending boolean, secret_replaced_at timestamptz, reuse_detected_at timestamptz, policies jsonb
-) LANGUAGE plpgsql AS $$
-BEGIN
-  RETURN QUERY SELECT * FROM token_facts_of(hashes) LIMIT 1;
 END
 $$;
