@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { ask, killAll, login, start as startWith, step } from './support/compiled-service.mjs';
 
 const dataDir = mkdtempSync(join(tmpdir(), 'gatehouse-smoke-'));
@@ -35,6 +36,13 @@ try {
     const token = await login(url, password);
     secret = (await ask(url, '/user/api-tokens', { token, json: {} })).body.token;
     assert.equal((await ask(url, '/oauth2/introspect', { token, form: { token: secret } })).body.active, true);
+  });
+  await step('seals what happened and writes down when a token was used, by itself', async () => {
+    const token = await login(url, password);
+    const used = async () => (await ask(url, '/v1/tokens/lookup', { token, json: { token: secret } })).body.use_count > 0;
+    const sealed = async () => (await ask(url, '/v1/audit-events', { token })).body.data.every(({ sequence }) => sequence !== null);
+    const until = AbortSignal.timeout(20_000);
+    for (const done of [sealed, used]) while (!(await done())) await pause(100, undefined, { signal: until });
   });
   await step('does what README shows with curl', async () => {
     const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');

@@ -1,5 +1,6 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import type { Happening } from '../audit/audit-log.js';
+import { Background } from '../kernel/background.js';
 import { within } from '../kernel/deadline.js';
 import type { DomainError, FailureCode } from '../kernel/failure.js';
 import type { BareRequest } from '../kernel/http/bare.js';
@@ -39,12 +40,13 @@ export class RefusalWitness extends FailureWitness implements OnApplicationBoots
   constructor(
     private readonly log: RefusalLog,
     private readonly queue: RefusalQueue,
+    private readonly background: Background,
   ) {
     super();
   }
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => void this.endMinute(), MINUTE_MS).unref();
+    if (this.background.runsByItself) this.timer = setInterval(() => void this.endMinute(), MINUTE_MS).unref();
   }
 
   async onModuleDestroy(): Promise<void> {

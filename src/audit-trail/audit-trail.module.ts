@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { AccessModule } from '../access/access.module.js';
 import { SigningKeys } from '../access/signing-keys.js';
 import { AuditSealer } from '../audit/audit-sealer.js';
+import { Background } from '../kernel/background.js';
 import { Clock } from '../kernel/clock.js';
 import { Database } from '../kernel/database/database.js';
 import { AuditExports } from './audit-exports.service.js';
@@ -14,8 +15,8 @@ import { AuditTrailController } from './audit-trail.controller.js';
     AuditExports,
     {
       provide: AuditSealer,
-      inject: [Database, SigningKeys, Clock],
-      useFactory: (database: Database, keys: SigningKeys, clock: Clock) => new AuditSealer(database, keys, clock),
+      inject: [Database, SigningKeys, Clock, Background],
+      useFactory: (database: Database, keys: SigningKeys, clock: Clock, background: Background) => new AuditSealer(database, keys, clock, background),
     },
   ],
 })

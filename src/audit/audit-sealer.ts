@@ -1,4 +1,5 @@
 import { Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import type { Background } from '../kernel/background.js';
 import type { Clock } from '../kernel/clock.js';
 import type { Database, Tenant } from '../kernel/database/database.js';
 import type { Instant } from '../kernel/instant.js';
@@ -60,9 +61,11 @@ export class AuditSealer implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly database: Database,
     private readonly signer: Signer,
     private readonly clock: Clock,
+    private readonly background: Background,
   ) {}
 
   onApplicationBootstrap(): void {
+    if (!this.background.runsByItself) return;
     const next = (): void => {
       this.round = this.sealAll().then(() => {
         if (this.timer) this.timer = setTimeout(next, SEAL_EVERY_MS).unref();

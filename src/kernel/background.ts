@@ -1,4 +1,7 @@
-/** Whether upkeep and deliveries run by themselves; otherwise only where somebody asks for them, such as a test that moves the clock. */
+/**
+ * Whether what is done apart from requests (upkeep, deliveries, sealing, last uses) is done by itself; otherwise only
+ * where somebody asks for it, such as a test that moves the clock.
+ */
 export class Background {
   constructor(readonly runsByItself: boolean) {}
 }

@@ -1,4 +1,5 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown, type OnModuleDestroy } from '@nestjs/common';
+import { Background } from '../kernel/background.js';
 import { Database } from '../kernel/database/database.js';
 import type { Instant } from '../kernel/instant.js';
 
@@ -33,11 +34,13 @@ export class LastUse implements OnApplicationBootstrap, OnModuleDestroy, OnAppli
   private timer: NodeJS.Timeout | null = null;
   private writing: Promise<void> = Promise.resolve();
 
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    private readonly background: Background,
+  ) {}
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => void this.flush(), FLUSH_EVERY_MS);
-    this.timer.unref();
+    if (this.background.runsByItself) this.timer = setInterval(() => void this.flush(), FLUSH_EVERY_MS).unref();
   }
 
   async onModuleDestroy(): Promise<void> {

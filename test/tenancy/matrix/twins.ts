@@ -219,9 +219,3 @@ export async function tracesOf(twin: Twin, state: DatabaseState): Promise<readon
   const rows = await state.query(tables.map(({ table, column }) => `SELECT ${column}::text AS id FROM ${table} WHERE organization_id IN (${organizations}) AND ${column} IS NOT NULL`).join(' UNION '));
   return [...new Set([twin.canary, ...rows.map(({ id }) => id as string), ...twin.people.map(({ id }) => id), ...twin.things['token-secret'], ...twin.things['client-secret'], ...twin.things['invitation-secret'], ...twin.things['reset-token'], ...twin.things['refresh-token']])];
 }
-
-/** Stops what changes rows by itself, so that a changed row is a changed row. */
-export async function stopTheClockwork(names: readonly (new (...parts: never[]) => { onModuleDestroy(): unknown })[]): Promise<void> {
-  const { app } = await theApp();
-  for (const name of names) await app.get(name).onModuleDestroy();
-}

@@ -1,7 +1,5 @@
-import type { RefusalWitness } from '../../../src/access/refusal-witness.js';
 import { SigningKeys } from '../../../src/access/signing-keys.js';
 import { GithubKeys } from '../../../src/inventory/github-keys.js';
-import { LastUse } from '../../../src/tokens/last-use.js';
 import { AuditSealer } from '../../../src/audit/audit-sealer.js';
 import { Invalidations, type Changed } from '../../../src/kernel/database/invalidations.js';
 import type { OpenDatabase } from '../../../src/kernel/database/open-database.js';
@@ -15,7 +13,7 @@ import type { Operation } from './operations.js';
 import { callersOf, fixed, type Caller } from './principals.js';
 import { GITHUB, OPERATORS } from './recipes.js';
 import { ownInput, send } from './requests.js';
-import { aTwin, stopTheClockwork, tracesOf, type Twin } from './twins.js';
+import { aTwin, tracesOf, type Twin } from './twins.js';
 
 /** Two organizations that look alike, and who calls. */
 export interface World {
@@ -88,10 +86,7 @@ export async function aWorld(): Promise<OwnWorld> {
       world.callers = await callersOf(a, permissions, state);
       world.counterparts = await callersOf(b, [], state);
       for (const twin of [a, b]) await collectCursors(twin, operations);
-      await stopTheClockwork([AuditSealer, LastUse]);
-      const witness = app.get<RefusalWitness>(FailureWitness);
-      await witness.onModuleDestroy();
-      const [sealer, invalidations, refusals]: unknown[] = [app.get(AuditSealer), app.get(Invalidations), witness];
+      const [sealer, invalidations, refusals]: unknown[] = [app.get(AuditSealer), app.get(Invalidations), app.get(FailureWitness)];
       state.afterwards = async (tables) => {
         (sealer as Remembering).heads.clear();
         (invalidations as Telling).tell('everything');
