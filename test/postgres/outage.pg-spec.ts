@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { Client } from 'pg';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { Client, type Pool } from 'pg';
+import { DataSource } from 'typeorm';
 import { Invalidations } from '../../src/kernel/database/invalidations.js';
 import { FirstStart } from '../../src/organizations/first-start.js';
 import { aScratchDatabase, TEST_SERVER_URL, type ScratchDatabase } from '../support/database.js';
@@ -64,6 +66,8 @@ async function ask(method: string, url: string, as?: string, body?: object | str
   return { status: statusCode, headers, text };
 }
 
+/** What goes to the database but for the listener. */
+const pool = (): Pool => (node.app.get(DataSource).driver as unknown as { master: Pool }).master;
 const aToken = async (): Promise<string> => (JSON.parse((await ask('POST', '/user/api-tokens', session, {})).text) as { token: string }).token;
 const aProjectToken = async (): Promise<string> =>
   (JSON.parse((await ask('POST', '/api/admin/projects/default/api-tokens', session, { tokenName: 'sdk', type: 'backend', environment: 'development' })).text) as { secret: string }).secret;
@@ -131,6 +135,43 @@ describe.each(['refuse', 'silence'] as const)('while the database is gone (%s)',
     cutOff(cut);
     await pause(1_500);
     expect((await ask('GET', '/v1/forward-auth?permission=nobody:registered', token)).status).toBe(403);
+  });
+});
+
+describe('after the database fell silent', () => {
+  const readMuch = (): Promise<Asked[]> => Promise.all(Array.from({ length: 30 }, () => ask('GET', '/v1/permissions', session)));
+  const withAllConnectionsOpen = async (): Promise<void> => {
+    while (pool().totalCount < 10) await readMuch();
+  };
+  /** More than the pool has connections, so that some wait for one. */
+  const refuseChanges = async (): Promise<void> => {
+    await withAllConnectionsOpen();
+    cutOff('silence');
+    await pause(1_500);
+    const changes = Array.from({ length: 30 }, () => ask('POST', '/v1/permissions', session, { key: `of-a-test:${randomUUID()}`, description: 'one more' }));
+    expect((await Promise.all(changes)).map(({ status }) => status)).toEqual(changes.map(() => 503));
+  };
+
+  it('nothing is done any more of what was refused, though its connections can be had again', async () => {
+    await refuseChanges();
+    for (const proxy of [node.proxy, node.bus]) proxy.mend();
+    await vi.waitFor(() => expect(pool()).toMatchObject({ waitingCount: 0, idleCount: pool().totalCount }), 5_000);
+    expect((await ask('GET', '/v1/permissions', session)).text).not.toContain('of-a-test:');
+  });
+
+  it('a server that takes over is asked at once: nobody waits for the connections of before', async () => {
+    await refuseChanges();
+    for (const proxy of [node.proxy, node.bus]) proxy.takeOver();
+    await vi.waitFor(async () => expect((await ask('POST', '/user/api-tokens', session, {})).status).toBe(201), 5_000);
+  });
+
+  it('nor does anybody get one of them that nobody used meanwhile', async () => {
+    await withAllConnectionsOpen();
+    cutOff('silence');
+    await pause(1_500);
+    for (const proxy of [node.proxy, node.bus]) proxy.takeOver();
+    await vi.waitFor(async () => expect((await ask('GET', '/health/ready')).status).toBe(200), 5_000);
+    expect((await readMuch()).map(({ status }) => status)).toEqual(Array.from({ length: 30 }, () => 200));
   });
 });
 

@@ -3,6 +3,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 /** A way to a server that a test can cut: connections that are ended, or that nothing comes through any more. */
 export class TcpProxy {
   private readonly pairs = new Set<readonly [Socket, Socket]>();
+  private readonly lost = new WeakSet<readonly [Socket, Socket]>();
   private mode: 'open' | 'refusing' | 'silent' = 'open';
 
   private constructor(private readonly server: Server) {}
@@ -15,10 +16,10 @@ export class TcpProxy {
       const far = connect(Number(target.port || 5432), target.hostname);
       const pair = [near, far] as const;
       proxy.pairs.add(pair);
+      if (proxy.mode === 'silent') proxy.lost.add(pair);
       for (const [from, to] of [pair, [far, near] as const]) {
         from.on('data', (bytes) => {
-          if (proxy.mode === 'silent') return;
-          to.write(bytes);
+          if (!proxy.lost.has(pair)) to.write(bytes);
         });
         from.on('error', () => to.destroy());
         from.on('close', () => {
@@ -47,6 +48,12 @@ export class TcpProxy {
   /** Swallows every byte from now on, in both directions. */
   silence(): void {
     this.mode = 'silent';
+    for (const pair of this.pairs) this.lost.add(pair);
+  }
+
+  /** Lets connect again, as to a server that took over; on the connections of before nothing comes any more, not even their end. */
+  takeOver(): void {
+    this.mode = 'open';
   }
 
   /** Lets connect again; whatever lost bytes is ended. */

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ClientBase, Pool } from 'pg';
 import { DataSource, type EntityManager } from 'typeorm';
 import { Replicas } from './replicas.js';
+import type { ServerPool } from './server-pool.js';
 
 /** A transaction bound to one organization: the first argument of every query on tenants' data. */
 export interface Tenant {
@@ -140,6 +141,11 @@ export class Database {
   async statement<Row extends object>(name: string, sql: string, parameters: readonly unknown[]): Promise<Row[]> {
     const { master } = this.dataSource.driver as unknown as { master: Pool };
     return (await master.query<Row>({ ...(this.keepsSessions && { name }), text: sql, values: [...parameters] })).rows;
+  }
+
+  /** Whatever has waited so long for the server fails as at a lost connection; nothing of it is begun or committed later. */
+  giveUp(afterMs: number): void {
+    (this.dataSource.driver as unknown as { master: ServerPool }).master.giveUp(afterMs);
   }
 
   get shared(): EntityManager {

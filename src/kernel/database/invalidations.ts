@@ -13,6 +13,8 @@ const LOOK_EVERY_MS = 500;
 const ANSWER_MS_MAX = 400;
 /** Long enough for a look that begins meanwhile to be answered. */
 const REFUSED_AFTER_MS = 900;
+/** What a request asks the database for begins a little later than itself; and longer than a look takes. */
+const GIVEN_UP_AFTER_MS = 700;
 const REFUSE_EVERY_MS = 50;
 /** Whoever has not looked successfully for so long, though the database can be reached, must not rely on what it keeps. */
 const SILENCE_MS_MAX = 2_000;
@@ -62,6 +64,8 @@ export class Invalidations implements OnModuleInit, OnModuleDestroy {
   private readonly told: ((changed: Changed) => void)[] = [];
   private snapshot: string | null = null;
   private lookedAt = -Infinity;
+  /** When the first look began that was not answered, nor any after it. */
+  private silentSince = Infinity;
   private outage = false;
   private looking: Promise<boolean> = Promise.resolve(true);
   private next: Promise<boolean> | null = null;
@@ -138,20 +142,24 @@ export class Invalidations implements OnModuleInit, OnModuleDestroy {
     });
   }
 
+  /** Who has waited long enough is refused, and what they waited for is given up: nobody would know that it was done after all. */
   private async refuseVain(): Promise<void> {
-    if (!this.isVain(this.waiting.values().next().value)) return;
+    if (!this.isSilent) return;
     // Where this process was too busy to look, the answers lie there already.
     await nextTurn();
     await nextTurn();
+    if (!this.isSilent) return;
+    this.database.giveUp(GIVEN_UP_AFTER_MS);
+    const before = performance.now() - REFUSED_AFTER_MS;
     for (const waiting of this.waiting) {
-      if (!this.isVain(waiting)) return;
+      if (waiting.since > before) return;
       this.waiting.delete(waiting);
       waiting.refuse(new Unavailable());
     }
   }
 
-  private isVain(waiting: Waiting | undefined): boolean {
-    return waiting !== undefined && this.timer !== null && performance.now() - Math.max(waiting.since, this.lookedAt) >= REFUSED_AFTER_MS;
+  private get isSilent(): boolean {
+    return this.timer !== null && performance.now() - this.silentSince >= ANSWER_MS_MAX;
   }
 
   private async settle(): Promise<void> {
@@ -161,9 +169,11 @@ export class Invalidations implements OnModuleInit, OnModuleDestroy {
   private async look(): Promise<boolean> {
     const began = performance.now();
     const since = this.snapshot;
+    this.silentSince = Math.min(this.silentSince, began);
     try {
       this.take(await this.read(since), since);
       this.lookedAt = began;
+      this.silentSince = Infinity;
       this.outage = false;
       return true;
     } catch (error) {

@@ -7,6 +7,7 @@ import { migrate } from './migrator.js';
 import { SnakeCaseNaming } from './naming.js';
 import { checkPooler } from './pooler-check.js';
 import { pgWithReplicas } from './replicas.js';
+import { pgWith, ServerPool } from './server-pool.js';
 import { SESSION_OPTIONS } from './session-settings.js';
 
 /** Instants keep their microseconds; everything else as `pg` reads it by default. */
@@ -76,7 +77,7 @@ export async function openEmbedded(directory: string | null): Promise<OpenDataba
 }
 
 function reaching(url: string, replicaUrls: readonly string[]): Where {
-  if (replicaUrls.length === 0) return { url };
+  if (replicaUrls.length === 0) return { url, driver: pgWith(ServerPool) };
   // Whoever does not ask for a replica by name gets the primary.
   const replication = { master: { url }, slaves: replicaUrls.map((replica) => ({ url: replica })), defaultMode: 'master' } as const;
   return { replication, driver: pgWithReplicas(replicaUrls) };

@@ -1,9 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import pg from 'pg';
+import type pg from 'pg';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import { within } from '../deadline.js';
 import { Unavailable } from '../failure.js';
 import { toDatabaseFailure } from './database-failure.js';
+import { pgWith, ServerPool, type Connected } from './server-pool.js';
 import { SERVICE_ROLE } from './session-settings.js';
 
 /** No answer for so long: then the primary is asked. */
@@ -30,14 +31,12 @@ const IS_FIT = `
          coalesce(pg_last_wal_replay_lsn() >= $1::pg_lsn, false) AS fresh
   FROM pg_control_system(), pg_roles WHERE rolname = current_user`;
 
-type Connected = Parameters<Parameters<pg.Pool['connect']>[0]>;
-
 /**
  * `pg` for TypeORM, which opens every pool by trying it: here a replica that is down keeps nobody from starting, and one
  * that was found so is left alone for a while.
  */
 export function pgWithReplicas(replicaUrls: readonly string[]): typeof pg {
-  class Pool extends pg.Pool {
+  class Pool extends ServerPool {
     private readonly isReplica: boolean;
     private isOpen = false;
     private restsUntil = -Infinity;
@@ -65,7 +64,7 @@ export function pgWithReplicas(replicaUrls: readonly string[]): typeof pg {
       });
     }
   }
-  return { ...pg, Pool, native: null };
+  return pgWith(Pool);
 }
 
 /**
