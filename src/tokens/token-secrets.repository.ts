@@ -98,10 +98,10 @@ export class TokenSecretsRepository {
     return rows.map(({ known }) => known);
   }
 
-  /** Within a transaction of whoever presents these hashes: under which the secrets are kept that were imported by them, the earliest first. */
+  /** Within a transaction of whoever presents these hashes: under which the secrets are kept that were imported by them, the earliest first; one in each organization at most. */
   async importedAs(manager: EntityManager, importedHashes: readonly Buffer[]): Promise<readonly Buffer[]> {
     const rows = await manager.query<{ secret_hash: Buffer }[]>(
-      'SELECT secret_hash FROM token_secrets WHERE imported_hash = ANY ($1::bytea[]) ORDER BY created_at, token_id LIMIT 10',
+      'SELECT secret_hash FROM token_secrets WHERE imported_hash = ANY ($1::bytea[]) ORDER BY created_at, token_id',
       [byteaArray(importedHashes)],
     );
     return rows.map(({ secret_hash }) => secret_hash);

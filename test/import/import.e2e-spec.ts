@@ -458,6 +458,15 @@ describe('the same secret in two organizations', () => {
     expect([await isActive(secret), await isActive(secret, other)]).toEqual([false, true]);
   });
 
+  it('is of the one whose token lives, however many others imported it before and revoked theirs', async () => {
+    const secret = aSecret();
+    const others = await Promise.all(Array.from({ length: 21 }, () => aTenant()));
+    for (const other of others) await call('DELETE', `/v1/tokens/${await bring(secret, {}, other)}`, { as: other.admin.session });
+    expect(await isActive(secret)).toBe(false);
+    await bring(secret);
+    expect(await isActive(secret)).toBe(true);
+  });
+
   it('stays with the one that drew it: who imports the secret of a token gets nothing by it', async () => {
     const other = await aTenant();
     const { body } = await call('POST', '/user/api-tokens', { as: tenant.admin.session, body: {} });
