@@ -25,6 +25,7 @@ import { newRequestId } from './kernel/http/request.js';
 import { logRequests } from './kernel/http/request-log.js';
 import { keepLimits, PATH_PART_LENGTH_MAX } from './kernel/http/route-limits.js';
 import { RouteTable } from './kernel/http/route-table.js';
+import { WholeResponse } from './kernel/http/whole-response.js';
 import { KeyRing } from './kernel/key-ring.js';
 import { CreationQuota } from './kernel/limits/creation-quota.js';
 import { LocalWindows } from './kernel/limits/local-windows.js';
@@ -84,6 +85,7 @@ export async function createApplication({ config, secretKeys, database, clock = 
   const adapter = new FastifyAdapter({
     // There is no middleware, and looking for it would be done at every request.
     skipMiddie: true,
+    http: { ServerResponse: WholeResponse },
     genReqId: newRequestId,
     trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
     logger: { level: config.logLevel, ...(worker !== undefined && { base: { pid: process.pid, hostname: hostname(), worker } }), stream: logTo ?? logToOutput() },

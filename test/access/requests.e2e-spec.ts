@@ -1,5 +1,5 @@
-import { connect } from 'node:net';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { connect, Socket } from 'node:net';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { theApp } from '../support/app.js';
 import { aMember, aTenant, type TestTenant } from '../support/builders.js';
 import { call } from '../support/call.js';
@@ -57,6 +57,49 @@ describe('a request', () => {
     const { status, body, text } = await call('GET', `/v1/roles/${'canary'.repeat(200)}`, { as: tenant.admin.session });
     expect([status, body.code, body.detail]).toEqual([400, 'request-malformed', expect.stringContaining('longer than 1024 characters')]);
     expect(text).not.toContain('canary');
+  });
+});
+
+describe('answers on a connection', () => {
+  const asks = (method: string, path: string, more = ''): string => `${method} ${path} HTTP/1.1\r\nhost: a\r\n${more}\r\n`;
+  const introspects = (token: string): string =>
+    `${asks('POST', '/oauth2/introspect', `authorization: Bearer ${tenant.admin.session}\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: ${token.length + 6}\r\n`)}token=${token}`;
+  const BYE = asks('GET', '/health/live', 'connection: close\r\n');
+
+  it('are each written in one piece, head and body', async () => {
+    const { body } = await call('POST', '/user/api-tokens', { as: tenant.admin.session, body: {} });
+    const written: string[] = [];
+    for (const way of ['_write', '_writev'] as const) {
+      const write = Socket.prototype[way] as (...parts: unknown[]) => void;
+      vi.spyOn(Socket.prototype, way).mockImplementation(function (this: Socket, ...parts: unknown[]) {
+        if (this.localPort === port) written.push(way);
+        write.apply(this, parts);
+      });
+    }
+    try {
+      const statuses: number[] = [];
+      for (const request of [introspects(body.token), asks('GET', '/auth/me'), asks('GET', '/health/ready')]) {
+        statuses.push(statusOf(await raw(request.replace('\r\n', '\r\nconnection: close\r\n'))));
+      }
+      expect(statuses).toEqual([200, 401, 200]);
+      expect(written).toEqual(['_write', '_write', '_write']);
+    } finally {
+      vi.restoreAllMocks();
+    }
+  });
+
+  it('are whole and in the order asked, be they longer than what the connection takes at once', async () => {
+    const document = (await call('GET', '/openapi.json')).text;
+    const { body } = await call('POST', '/user/api-tokens', { as: tenant.admin.session, body: {} });
+    const round = introspects(body.token) + asks('GET', '/openapi.json') + asks('HEAD', '/openapi.json') + introspects('garbage');
+    const answers = (await raw(round.repeat(10) + BYE)).split(/(?=HTTP\/1\.1 )/);
+    const texts = answers.map((answer) => answer.slice(answer.indexOf('\r\n\r\n') + 4));
+    expect(answers).toHaveLength(41);
+    for (let at = 0; at < 40; at += 4) {
+      expect(texts[at]).toContain('"active":true');
+      expect(texts[at + 1] === document).toBe(true);
+      expect([texts[at + 2], texts[at + 3]]).toEqual(['', '{"active":false}']);
+    }
   });
 });
 

@@ -10,6 +10,8 @@ import { pathOf } from './request.js';
 import { bodyLimitOf, PATH_PART_LENGTH_MAX } from './route-limits.js';
 import { RouteTable } from './route-table.js';
 
+const JSON_TYPE = 'application/json; charset=utf-8';
+
 /** The one outlet of failures: whatever went wrong, wherever, is answered in the dialect of the door it was asked at. */
 @Catch()
 @Injectable()
@@ -104,9 +106,10 @@ function codeOf(error: unknown): string | null {
 }
 
 function send(reply: BareReply, { status, headers, body }: Reply): void {
+  const stated = { ...(body !== undefined && { 'content-type': JSON_TYPE }), ...headers };
   reply.status(status);
-  if (body !== undefined) reply.header('content-type', 'application/json; charset=utf-8');
-  for (const [name, value] of Object.entries(headers ?? {})) reply.header(name, value);
-  // As bytes: Fastify would add a charset to the content type of text, where a dialect has none.
-  reply.send(body === undefined ? undefined : Buffer.from(JSON.stringify(body)));
+  for (const [name, value] of Object.entries(stated)) reply.header(name, value);
+  const text = body === undefined ? undefined : JSON.stringify(body);
+  // As bytes where a dialect's type has no charset: Fastify would add one to text, which is sent in one piece otherwise.
+  reply.send(text === undefined || stated['content-type']?.includes('charset') ? text : Buffer.from(text));
 }
