@@ -1,4 +1,6 @@
 import { connect, Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { theApp } from '../support/app.js';
 import { aMember, aTenant, type TestTenant } from '../support/builders.js';
@@ -70,7 +72,7 @@ describe('answers on a connection', () => {
     const { body } = await call('POST', '/user/api-tokens', { as: tenant.admin.session, body: {} });
     const written: string[] = [];
     for (const way of ['_write', '_writev'] as const) {
-      const write = Socket.prototype[way] as (...parts: unknown[]) => void;
+      const write = Reflect.get(Socket.prototype, way) as (...parts: unknown[]) => void;
       vi.spyOn(Socket.prototype, way).mockImplementation(function (this: Socket, ...parts: unknown[]) {
         if (this.localPort === port) written.push(way);
         write.apply(this, parts);
@@ -86,6 +88,21 @@ describe('answers on a connection', () => {
     } finally {
       vi.restoreAllMocks();
     }
+  });
+
+  it.each([
+    ['text', () => introspects('garbage')],
+    ['bytes', () => asks('GET', '/auth/v1/self')],
+  ])('are not piled up (%s) for who asks, and asks again, and reads nothing', async (_, request) => {
+    const connection = new Duplex({ read: () => undefined, write: () => undefined });
+    (await theApp()).app.getHttpServer().emit('connection', connection);
+    for (let asked = 0; asked < 2_000; asked += 1) {
+      connection.push(request());
+      for (let turn = 0; turn < 4; turn += 1) await nextTurn();
+    }
+    expect(connection.writableLength).toBeGreaterThan(connection.writableHighWaterMark);
+    expect(connection.writableLength).toBeLessThan(2 * connection.writableHighWaterMark);
+    connection.destroy();
   });
 
   it('are whole and in the order asked, be they longer than what the connection takes at once', async () => {

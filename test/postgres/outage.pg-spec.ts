@@ -40,17 +40,19 @@ afterEach(async () => {
     await pause(50);
   }
   // Once it listens again it forgets everything, and nothing that the next test has remembered by then.
-  const invalidations = node.app.get(Invalidations);
-  const hears = (): boolean => {
-    const listener = Reflect.get(invalidations, 'listener') as Client | null;
-    return listener !== null && !(Reflect.get(invalidations, 'unanswered') as WeakSet<Client>).has(listener);
-  };
-  while (!hears()) {
+  while (!hears(node)) {
     expect(performance.now() - mended).toBeLessThan(5_000);
     await pause(50);
   }
-  expect(await invalidations.catchUp()).toBe(true);
+  expect(await node.app.get(Invalidations).catchUp()).toBe(true);
 });
+
+/** Whether its listening connection is there, and answers. */
+function hears({ app }: ProxiedNode): boolean {
+  const invalidations = app.get(Invalidations);
+  const listener = Reflect.get(invalidations, 'listener') as Client | null;
+  return listener !== null && !(Reflect.get(invalidations, 'unanswered') as WeakSet<Client>).has(listener);
+}
 
 /** Asks, and fails where the answer is long in coming. */
 async function ask(method: string, url: string, as?: string, body?: object | string): Promise<Asked> {
@@ -175,8 +177,9 @@ describe('after the database fell silent', () => {
   });
 });
 
-describe('while the database answers slowly', () => {
-  it('it is waited for', async () => {
+describe('while the database answers, only slowly', () => {
+  /** Revokes a token behind somebody who holds the table for 2.5 seconds. */
+  const revokeSlowly = async (meanwhile: () => Promise<unknown> = () => Promise.resolve()): Promise<void> => {
     const token = await aToken();
     const client = new Client({ connectionString: scratch.url });
     await client.connect();
@@ -184,6 +187,7 @@ describe('while the database answers slowly', () => {
       await client.query('BEGIN');
       await client.query('LOCK TABLE api_tokens IN SHARE ROW EXCLUSIVE MODE');
       const revoking = node.app.inject({ method: 'POST', url: '/oauth2/revoke', headers: { authorization: `Bearer ${session}`, 'content-type': 'application/x-www-form-urlencoded' }, payload: new URLSearchParams({ token }).toString() });
+      await meanwhile();
       await pause(2_500);
       await client.query('COMMIT');
       expect((await revoking).statusCode).toBe(200);
@@ -191,5 +195,28 @@ describe('while the database answers slowly', () => {
       await client.end();
     }
     expect((await ask('GET', '/v1/forward-auth', token)).status).toBe(401);
+  };
+
+  it('it is waited for', () => revokeSlowly());
+
+  it('it is waited for though our listening connection is swallowed again and again', () =>
+    revokeSlowly(async () => {
+      for (let time = 0; time < 3; time += 1) {
+        await vi.waitFor(() => expect(hears(node)).toBe(true), 5_000);
+        node.bus.silence();
+        await vi.waitFor(() => expect(hears(node)).toBe(false), 5_000);
+        node.bus.takeOver();
+      }
+    }));
+
+  it('it is waited for though it answers our looks with an error', async () => {
+    const client = new Client({ connectionString: scratch.url });
+    await client.connect();
+    try {
+      await revokeSlowly(() => client.query('REVOKE SELECT ON invalidations FROM gatehouse_app'));
+    } finally {
+      await client.query('GRANT SELECT ON invalidations TO gatehouse_app');
+      await client.end();
+    }
   });
 });

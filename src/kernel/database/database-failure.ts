@@ -1,7 +1,7 @@
 import { Conflict, DomainError, InputInvalid, Unavailable } from '../failure.js';
 
 const UNREACHABLE = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'ETIMEDOUT', 'EPIPE', 'EHOSTUNREACH', 'EAI_AGAIN']);
-const UNREACHABLE_TEXT = /timeout exceeded when trying to connect|Connection terminated|Query read timeout|Client has encountered a connection error/;
+const UNREACHABLE_TEXT = /timeout exceeded when trying to connect|Connection terminated|Query read timeout|Client has encountered a connection error|Client was closed/;
 
 /** Says in the service's own words what a database error means for the caller; null when it is a defect of ours. */
 export function toDatabaseFailure(error: unknown): DomainError | null {

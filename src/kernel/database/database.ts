@@ -143,9 +143,9 @@ export class Database {
     return (await master.query<Row>({ ...(this.keepsSessions && { name }), text: sql, values: [...parameters] })).rows;
   }
 
-  /** Whatever has waited so long for the server fails as at a lost connection; nothing of it is begun or committed later. */
-  giveUp(afterMs: number): void {
-    (this.dataSource.driver as unknown as { master: ServerPool }).master.giveUp(afterMs);
+  /** For a server that is silent since then: whatever has waited so long for it fails as at a lost connection; nothing of it is begun or committed later. */
+  giveUp(silentSince: number, afterMs: number): void {
+    (this.dataSource.driver as unknown as { master: ServerPool }).master.giveUp(silentSince, afterMs);
   }
 
   get shared(): EntityManager {

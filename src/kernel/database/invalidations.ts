@@ -9,8 +9,11 @@ import { toDatabaseFailure } from './database-failure.js';
 
 /** Where nobody wakes us, we look; what another process commits is known here no later than after this and two answers of the database. */
 const LOOK_EVERY_MS = 500;
-/** No answer for so long: then another connection is tried. */
+/** No answer for so long: then another connection is tried, and waited for so long. */
+const LISTENER_MS_MAX = 200;
 const ANSWER_MS_MAX = 400;
+/** What has not answered either of them is silent. */
+const SILENT_AFTER_MS = LISTENER_MS_MAX + ANSWER_MS_MAX;
 /** Long enough for a look that begins meanwhile to be answered. */
 const REFUSED_AFTER_MS = 900;
 /** What a request asks the database for begins a little later than itself; and longer than a look takes. */
@@ -149,7 +152,7 @@ export class Invalidations implements OnModuleInit, OnModuleDestroy {
     await nextTurn();
     await nextTurn();
     if (!this.isSilent) return;
-    this.database.giveUp(GIVEN_UP_AFTER_MS);
+    this.database.giveUp(this.silentSince, GIVEN_UP_AFTER_MS);
     const before = performance.now() - REFUSED_AFTER_MS;
     for (const waiting of this.waiting) {
       if (waiting.since > before) return;
@@ -159,7 +162,7 @@ export class Invalidations implements OnModuleInit, OnModuleDestroy {
   }
 
   private get isSilent(): boolean {
-    return this.timer !== null && performance.now() - this.silentSince >= ANSWER_MS_MAX;
+    return this.timer !== null && performance.now() - this.silentSince >= SILENT_AFTER_MS;
   }
 
   private async settle(): Promise<void> {
@@ -173,13 +176,14 @@ export class Invalidations implements OnModuleInit, OnModuleDestroy {
     try {
       this.take(await this.read(since), since);
       this.lookedAt = began;
-      this.silentSince = Infinity;
       this.outage = false;
       return true;
     } catch (error) {
       const outage = error instanceof Unavailable || toDatabaseFailure(error) instanceof Unavailable;
       if (!this.outage) this.logger.warn(`what others changed cannot be read: ${error instanceof Error ? error.message : 'unknown error'}`);
       this.outage = outage;
+      if (!outage) this.silentSince = Infinity;
+
       return false;
     }
   }
@@ -188,20 +192,20 @@ export class Invalidations implements OnModuleInit, OnModuleDestroy {
     const listener = this.listener;
     if (listener && !this.unanswered.has(listener)) {
       try {
-        return await within(ANSWER_MS_MAX, this.ask(listener, since));
+        return await within(LISTENER_MS_MAX, this.ask(listener, since));
       } catch {
         // Asked elsewhere: whether the database is gone shows there.
       }
     }
     const rows = await this.readFromPool(since);
     // The database answers, only not the listener.
-    if (listener) this.abandon(listener);
+    if (listener && this.unanswered.has(listener)) this.abandon(listener);
     return rows;
   }
 
   private async ask(listener: Client, since: string | null): Promise<Row[]> {
     this.unanswered.add(listener);
-    const { rows } = await listener.query<Row>(SQL, [since]);
+    const { rows } = await this.hear(listener.query<Row>(SQL, [since]));
     this.unanswered.delete(listener);
     return rows;
   }
@@ -211,8 +215,15 @@ export class Invalidations implements OnModuleInit, OnModuleDestroy {
     // One that hangs holds a connection already.
     if (this.isAsking) throw new Unavailable();
     this.isAsking = true;
-    const answer = this.database.query<Row>(SQL, [since]).finally(() => (this.isAsking = false));
+    const answer = this.hear(this.database.query<Row>(SQL, [since])).finally(() => (this.isAsking = false));
     return within(ANSWER_MS_MAX, answer);
+  }
+
+  /** Whoever answers is not silent, be the answer too late to be of use. */
+  private async hear<T>(answer: Promise<T>): Promise<T> {
+    const heard = await answer;
+    this.silentSince = Infinity;
+    return heard;
   }
 
   private take(rows: readonly Row[], since: string | null): void {

@@ -15,7 +15,9 @@ const { _send: send } = ServerResponse.prototype as unknown as { _send: Send };
 export class WholeResponse<Request extends IncomingMessage = IncomingMessage> extends ServerResponse<Request> {
   _send(...[piece, encoding, sent, bytes]: Parameters<Send>): boolean {
     const { socket } = this;
-    const isWhole = (this as Inner)._headerSent === true && socket !== null && socket.writable && socket.writableCorked > 0;
+    // Who does not read gets no further answers until the last is out: that is Node's to wait for.
+    const isReading = socket !== null && socket.writable && !socket.writableNeedDrain;
+    const isWhole = (this as Inner)._headerSent === true && isReading && socket.writableCorked > 0;
     if (piece !== '' || !sent || !isWhole) return send.call(this, piece, encoding, sent, bytes);
     process.nextTick(sent);
     return true;
