@@ -73,6 +73,9 @@ export class SigningKeyRotation {
       const signers = all.filter(({ state, activatesAt }) => state !== 'retired' && !now.isBefore(activatesAt));
       if (key.state !== 'next' && signers.length === 1) throw new Conflict('signing-key', 'only-one', 'It is the only key that can sign now: draw another first, with activate_in_seconds 0.');
       await platform.manager.update(SigningKey, { id }, { retiredAt: now });
+      // Newest first: what was to give way to this key goes on until another comes.
+      const heir = all.find((each) => each.id !== id && each.state !== 'retired');
+      if (heir) await platform.manager.update(SigningKey, { id: heir.id }, { retiredAt: null });
       await this.audit.append(platform, actor, { action: 'signing-key.retired', target: { kind: 'signing-key', id: null }, details: { key: id } });
     });
     await this.keys.reload();
@@ -84,7 +87,7 @@ export class SigningKeyRotation {
     if (!row?.id) return false;
     const rotated = await this.database.inOrganization(row.id, async (platform) => {
       await lockKeys(platform);
-      const [newest] = await this.viewsIn(platform.manager);
+      const newest = (await this.viewsIn(platform.manager)).find(({ state }) => state !== 'retired');
       if (!newest || this.clock.now().isBefore(newest.activatesAt.plusSeconds(ROTATION_DAYS * 24 * 3600))) return false;
       const drawn = await this.succeedIn(platform, NOTICE_SECONDS);
       await this.audit.append(platform, SYSTEM, { action: 'signing-key.created', target: { kind: 'signing-key', id: null }, details: { key: drawn, activateInSeconds: NOTICE_SECONDS } });

@@ -55,7 +55,7 @@ const ask = async (node: NestFastifyApplication, method: 'GET' | 'POST' | 'DELET
 const kidOf = (jwt: string): string => JSON.parse(Buffer.from(jwt.split('.')[0] ?? '', 'base64url').toString()).kid;
 const published = async (node: NestFastifyApplication): Promise<string[]> =>
   (await node.inject({ method: 'GET', url: '/.well-known/jwks.json' })).json<{ keys: { kid: string }[] }>().keys.map(({ kid }) => kid);
-const first = () => nodes[0];
+const first = () => nodes[0] as NestFastifyApplication;
 const second = () => nodes.at(-1) as NestFastifyApplication;
 
 describe('/v1/signing-keys', () => {
@@ -111,6 +111,27 @@ describe('/v1/signing-keys', () => {
     session = await login(first());
     const events = (await ask(first(), 'GET', '/v1/audit-events?action=signing-key.created', session)).body.data;
     expect(events.map(({ actor_kind }: { actor_kind: string }) => actor_kind)).toEqual(['system', 'user', 'user']);
+  });
+
+  it.each([
+    ['before it signs', 300],
+    ['while its predecessor is still published', 1200],
+  ])('goes on with the key of before when its successor is retired %s, and rotates when that is due', async (_, after) => {
+    // One key alone, whatever was drawn before.
+    clock.advance(5_000);
+    await published(first());
+    const old = kidOf(await login(first()));
+    const { id } = (await ask(first(), 'POST', '/v1/signing-keys', await login(first()), {})).body;
+    clock.advance(after);
+    expect((await ask(first(), 'DELETE', `/v1/signing-keys/${id}`, await login(first()))).status).toBe(204);
+    clock.advance(30 * 24 * 3600);
+    expect([kidOf(await login(first())), await published(first())]).toEqual([old, [old]]);
+    clock.advance(60 * 24 * 3600);
+    expect(await first().get(SigningKeyRotation).rotateWhenDue()).toBe(true);
+    clock.advance(700);
+    await published(first());
+    expect(kidOf(await login(first()))).not.toBe(old);
+    session = await login(first());
   });
 
   it('never refuses a good token while keys rotate under a verifier that keeps the key set for its 300 seconds', async () => {
