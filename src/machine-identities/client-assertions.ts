@@ -50,8 +50,9 @@ export class ClientAssertions {
       const claims = await this.verify(assertion, key, clientId, now);
       if (!claims) continue;
       if (!(await this.isFirst(tenant, settingsId, claims, now))) return null;
-      await manager.update(ClientKey, { organizationId, id: key.id }, { lastUsedAt: now });
-      return { kind: 'client-key', id: key.id };
+      // It may be removed meanwhile: then there is nothing to update; or else whoever removes it waits for us, and ends what we mint.
+      const { affected } = await manager.update(ClientKey, { organizationId, id: key.id }, { lastUsedAt: now });
+      return affected === 1 ? { kind: 'client-key', id: key.id } : null;
     }
     return null;
   }

@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { Client } from 'pg';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { AuditLog } from '../../src/audit/audit-log.js';
@@ -10,7 +12,7 @@ import { PUBLIC_URL, theApp } from '../support/app.js';
 import { aMember, aProject, aRole, aTenant, sql, type TestTenant } from '../support/builders.js';
 import { call, introspect, type Answer } from '../support/call.js';
 import { DOORS_UNDER_TEST } from '../support/doors.js';
-import { aTokenAuthMachine, TOKEN_AUTH } from '../support/machines.js';
+import { aClient, aTokenAuthMachine, TOKEN_AUTH } from '../support/machines.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { BACKEND } from '../support/unleash.js';
 import { aWebhook } from '../support/webhooks.js';
@@ -247,6 +249,23 @@ describe('what changes while a token is minted, on a server', () => {
       await database.close();
       await proxy.close();
     }
+  });
+
+  it('a machine that logs in by a key that is removed meanwhile gets none', async () => {
+    const client = await aClient(tenant);
+    const { privateKey, publicKey } = await generateKeyPair('ES256');
+    const { body } = await call('POST', `/v1/machine-identities/${client.identityId}/client-keys`, { as: tenant.admin.session, body: { name: 'leaked', jwk: await exportJWK(publicKey) } });
+    const now = (await theApp()).clock.now().epochSeconds;
+    const claims = { iss: client.clientId, sub: client.clientId, aud: PUBLIC_URL, jti: randomUUID(), exp: now + 60 };
+    const client_assertion = await new SignJWT(claims).setProtectedHeader({ alg: 'ES256' }).sign(privateKey);
+    let login: Promise<Answer> = Promise.reject(new Error('not asked'));
+    login.catch(() => undefined);
+    await holding('DELETE FROM client_keys WHERE id = $1', [body.id], async (waiting) => {
+      login = call('POST', '/oauth2/token', { form: { grant_type: 'client_credentials', client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer', client_assertion } });
+      await waiting(1);
+    });
+    const { status, body: answer } = await login;
+    expect([status, answer.error]).toEqual([401, 'invalid_client']);
   });
 
   it('nobody writes into an organization by naming another: row-level security binds the statement', async () => {
