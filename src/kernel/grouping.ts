@@ -28,6 +28,11 @@ export class Grouping<Item, Result> {
     private readonly limits: GroupingLimits,
   ) {}
 
+  /** Nothing is waiting or under way. */
+  get isIdle(): boolean {
+    return this.waiting.length === 0 && this.underWay === 0;
+  }
+
   do(item: Item): Promise<Result> {
     return new Promise((resolve, reject) => {
       // Those that arrive in the same turn go together.

@@ -2,6 +2,8 @@ import { Injectable } from '@nestjs/common';
 import type { AuditRecord } from '../audit/audit-record.js';
 import { sqlState } from '../kernel/database/database-failure.js';
 import { Database, type Tenant } from '../kernel/database/database.js';
+import { SESSION_TIMEOUTS } from '../kernel/database/session-settings.js';
+import { Unavailable } from '../kernel/failure.js';
 import { Grouping, type Outcome } from '../kernel/grouping.js';
 import { activeTokensMax, type Policy } from './policy.js';
 import type { SecretHash } from './token-secret.js';
@@ -35,10 +37,17 @@ interface Written {
   readonly json: string;
 }
 
+interface Turn extends Written {
+  /** Milliseconds of `performance.now`. */
+  readonly since: number;
+}
+
 /** What came of each mint of an organization in their order; null for what was minted and is told to nobody. */
 type Outcomes = readonly (MintOutcome | null)[] | null;
 
 const LIMITS = { itemsMax: 64, underWayMax: 1, slowAfterMs: 30 };
+/** Of one organization, each for itself: what they wait for may be the same, and connections are everybody's. */
+const ALONE = { itemsMax: 1, underWayMax: 2, slowAfterMs: 60_000 };
 /** Several do not wait longer together for what one of them has to wait for. */
 const PATIENCE = '100ms';
 const TOGETHER = 'SELECT organization_id, outcomes FROM mint_in_organizations($1, $2)';
@@ -53,6 +62,8 @@ const TAKEN_BACK = /^(?!08|53|57)[0-9FHPX][0-9A-Z]{4}$/;
 @Injectable()
 export class TokenMintRepository {
   private readonly grouping = new Grouping<Written, MintOutcome>((mints) => this.writeGroup(mints), LIMITS);
+  /** By organization, while there are any. */
+  private readonly alone = new Map<string, Grouping<Turn, MintOutcome>>();
 
   constructor(private readonly database: Database) {}
 
@@ -81,9 +92,19 @@ export class TokenMintRepository {
     }
   }
 
-  private async writeAlone(mint: Written): Promise<MintOutcome> {
-    const [outcome] = await this.statement([mint], null);
-    return outcome;
+  private writeAlone(mint: Written): Promise<MintOutcome> {
+    const { organizationId } = mint;
+    const turns = this.alone.get(organizationId) ?? new Grouping<Turn, MintOutcome>((mints) => this.writeInTurn(mints), ALONE);
+    this.alone.set(organizationId, turns);
+    return turns.do({ ...mint, since: performance.now() }).finally(() => {
+      if (turns.isIdle) this.alone.delete(organizationId);
+    });
+  }
+
+  /** Who has waited for a turn as long as anybody waits for a lock is not written, later than anybody knows. */
+  private async writeInTurn(mints: readonly Turn[]): Promise<MintOutcome[]> {
+    if (mints.some(({ since }) => performance.now() - since > SESSION_TIMEOUTS.lock_timeout)) throw new Unavailable();
+    return this.statement(mints, null);
   }
 
   private async statement(mints: readonly Written[], patience: string | null): Promise<MintOutcome[]> {

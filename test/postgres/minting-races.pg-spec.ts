@@ -251,6 +251,33 @@ describe('what changes while a token is minted, on a server', () => {
     }
   });
 
+  it('wait with few of the connections, however many of an organization wait for the same: the others have the rest', async () => {
+    const [other] = tenants.slice(1) as [TestTenant];
+    const project = await aProject(tenant);
+    const statements = vi.spyOn((await theApp()).app.get(Database), 'statement');
+    let blocked: Promise<Answer[]> = Promise.resolve([]);
+    await holding('SELECT FROM projects WHERE key = $1 FOR UPDATE', [project], async (waiting) => {
+      blocked = times(60, () => mintFor(tenant.admin.session, project));
+      // By then they are tried each for itself.
+      const alone = () => statements.mock.calls.filter(([, , parameters]) => parameters[1] === null);
+      await vi.waitFor(() => expect(alone().length).toBeGreaterThanOrEqual(2), 10_000);
+      await waiting(2);
+      for (let count = 0; count < 5; count += 1) expect(statuses(await times(10, () => mint(other.admin.session)))).toEqual(Array.from({ length: 10 }, () => 201));
+    });
+    expect(statuses(await blocked)).toEqual(Array.from({ length: 60 }, () => 201));
+  });
+
+  it('are refused within twice the time that one waits for a lock, and not written later, where it is held for long', async () => {
+    const project = await aProject(tenant);
+    const began = performance.now();
+    await holding('SELECT FROM projects WHERE key = $1 FOR UPDATE', [project], async () => {
+      expect(statuses(await times(30, () => mintFor(tenant.admin.session, project)))).toEqual(Array.from({ length: 30 }, () => 503));
+    });
+    expect(performance.now() - began).toBeLessThan(15_000);
+    expect((await mintFor(tenant.admin.session, project)).status).toBe(201);
+    expect(await sql(tenant, 'SELECT count(*)::int AS tokens FROM token_projects t JOIN projects p ON p.id = t.project_id WHERE p.key = $1', [project])).toEqual([{ tokens: 1 }]);
+  });
+
   it('a machine that logs in by a key that is removed meanwhile gets none', async () => {
     const client = await aClient(tenant);
     const { privateKey, publicKey } = await generateKeyPair('ES256');
