@@ -33,6 +33,9 @@ export class SigningKeys implements OnModuleInit {
   private keys: readonly LoadedKey[] = [];
   private loadedAt: Instant | null = null;
   private loading: Promise<void> | null = null;
+  /** How often we were told that they may have changed, and of how many of these times we know. */
+  private told = 0;
+  private known = 0;
   private refreshAgainAt = -Infinity;
   private lookAgainAt = -Infinity;
 
@@ -43,7 +46,9 @@ export class SigningKeys implements OnModuleInit {
     invalidations: Invalidations,
   ) {
     invalidations.subscribe((changed) => {
-      if (changed === 'everything' && this.loadedAt) this.inBackground(this.reloadAfresh());
+      if (changed !== 'everything' || !this.loadedAt) return;
+      this.told += 1;
+      this.inBackground(this.reloadAfresh());
     });
   }
 
@@ -86,7 +91,7 @@ export class SigningKeys implements OnModuleInit {
 
   /** The key set of RFC 7517, with keys that will sign soon; it holds no private member. */
   async jwks(): Promise<{ keys: JsonWebKey[] }> {
-    if (this.isStale()) await this.reload();
+    if (this.isStale()) await this.reloadAfresh();
     return { keys: this.liveAt(this.clock.now()).map(toJwk) };
   }
 
@@ -159,20 +164,22 @@ export class SigningKeys implements OnModuleInit {
   }
 
   private isStale(): boolean {
-    return this.loadedAt === null || this.clock.now().secondsSince(this.loadedAt) >= REFRESH_SECONDS;
+    return this.loadedAt === null || this.known !== this.told || this.clock.now().secondsSince(this.loadedAt) >= REFRESH_SECONDS;
   }
 
   /** Nobody waits for it: a key is published long before it signs. Where it fails, what comes within a second does not try again. */
   private refreshBehind(): void {
     if (!this.isStale() || this.clock.elapsed() < this.refreshAgainAt) return;
     this.refreshAgainAt = this.clock.elapsed() + RETRY_MS;
-    this.inBackground(this.reload());
+    this.inBackground(this.reloadAfresh());
   }
 
   /** A look that is under way may have come before what was heard. */
   private async reloadAfresh(): Promise<void> {
     await this.loading?.catch(() => undefined);
+    const { told } = this;
     await this.reload();
+    this.known = Math.max(this.known, told);
   }
 
   private inBackground(reload: Promise<void>): void {

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { SigningKeys } from '../../src/access/signing-keys.js';
 import { Database } from '../../src/kernel/database/database.js';
 import { openServer } from '../../src/kernel/database/open-database.js';
 import { TokenVerifier, type UseContext } from '../../src/tokens/token-verifier.js';
@@ -317,5 +318,16 @@ describe('signing keys', () => {
     }
     expect((await call('DELETE', `/v1/signing-keys/${kid}`, { as: await login() })).status).toBe(204);
     for (const node of others) await within(async () => !(await isGoodAt(node, leaked, true)));
+  });
+
+  it('that are drawn elsewhere are looked up again within a second where that failed at first', async () => {
+    const [{ app, clock }] = others;
+    const load = vi.spyOn(app.get(SigningKeys) as unknown as { load(): Promise<void> }, 'load').mockRejectedValueOnce(new Error('the database is away'));
+    const { body } = await call('POST', '/v1/signing-keys', { as: platform.admin.session, body: {} });
+    await vi.waitFor(() => expect(load).toHaveBeenCalled(), BOUND_MS);
+    const published = async (): Promise<string> => (await app.inject({ method: 'GET', url: '/.well-known/jwks.json' })).body;
+    clock.pass(1_000);
+    expect(await published()).toContain(body.id);
+    load.mockRestore();
   });
 });
