@@ -47,10 +47,10 @@ describe('a pool that is given up', () => {
 
   it('fails what is under way for so long, and nothing younger', async () => {
     const old = outcomeOf(pool.query('SELECT pg_sleep(30)'));
-    await pause(300);
+    await pause(1_000);
     const young = pool.query('SELECT pg_sleep(0.5)');
     await pause(50);
-    pool.giveUp(-Infinity, 200);
+    pool.giveUp(-Infinity, 800);
     expect(await old).toBe('unavailable');
     expect((await young).rowCount).toBe(1);
   });
