@@ -55,7 +55,7 @@ const ask = async (node: NestFastifyApplication, method: 'GET' | 'POST' | 'DELET
 const kidOf = (jwt: string): string => JSON.parse(Buffer.from(jwt.split('.')[0] ?? '', 'base64url').toString()).kid;
 const published = async (node: NestFastifyApplication): Promise<string[]> =>
   (await node.inject({ method: 'GET', url: '/.well-known/jwks.json' })).json<{ keys: { kid: string }[] }>().keys.map(({ kid }) => kid);
-const first = () => nodes[0] as NestFastifyApplication;
+const first = () => nodes[0];
 const second = () => nodes.at(-1) as NestFastifyApplication;
 
 describe('/v1/signing-keys', () => {

@@ -322,7 +322,7 @@ describe('signing keys', () => {
 
   it('that are drawn elsewhere are looked up again within a second where that failed at first', async () => {
     const [{ app, clock }] = others;
-    const load = vi.spyOn(app.get(SigningKeys) as unknown as { load(): Promise<void> }, 'load').mockRejectedValueOnce(new Error('the database is away'));
+    const load = vi.spyOn(app.get<{ load(): Promise<void> }>(SigningKeys), 'load').mockRejectedValueOnce(new Error('the database is away'));
     const { body } = await call('POST', '/v1/signing-keys', { as: platform.admin.session, body: {} });
     await vi.waitFor(() => expect(load).toHaveBeenCalled(), BOUND_MS);
     const published = async (): Promise<string> => (await app.inject({ method: 'GET', url: '/.well-known/jwks.json' })).body;
