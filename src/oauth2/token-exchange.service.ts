@@ -10,7 +10,7 @@ import type { Origin } from '../kernel/origin.js';
 import { PublicUrl } from '../kernel/public-url.js';
 import { requireHeld } from '../tokens/permissions.js';
 import { TokenVerifier } from '../tokens/token-verifier.js';
-import type { VerifiedToken } from '../tokens/verdict.js';
+import type { Verdict, VerifiedToken } from '../tokens/verdict.js';
 
 /** The life of an exchanged token in seconds: so long it is good after its parent was revoked. */
 export const EXCHANGED_SECONDS = 300;
@@ -46,14 +46,15 @@ export class TokenExchange {
    * use of the parent. Throws `InputInvalid` at `subject_token` for whatever is no live token (RFC 8693 section 2.2.2).
    */
   async exchange({ subjectToken, permissions, audience }: ExchangeRequest, origin: Origin): Promise<ExchangedToken> {
-    const verdict = await this.verifier.verify(subjectToken, { ip: origin.ip, userAgent: origin.userAgent });
-    if (!verdict.active) throw InputInvalid.at('subject_token', 'live', 'must be a live token');
-    const { token } = verdict;
+    const context = { ip: origin.ip, userAgent: origin.userAgent };
+    // What is refused is no use.
+    if (permissions) requireHeld(requireLive(await this.verifier.inspect(subjectToken, context)).permissions, permissions);
+    const token = requireLive(await this.verifier.verify(subjectToken, context));
     const granted = [...new Set(permissions ?? token.permissions)].sort();
     requireHeld(token.permissions, granted);
     const issuedAt = this.clock.now().epochSeconds;
     const expiresAt = Math.min(issuedAt + EXCHANGED_SECONDS, token.expiresAt?.epochSeconds ?? Infinity);
-    if (expiresAt <= issuedAt) throw InputInvalid.at('subject_token', 'live', 'must be a live token');
+    if (expiresAt <= issuedAt) throw notLive();
     const claims = this.claimsOf(token, granted, audience, issuedAt, expiresAt);
     await this.database.inOrganization(token.keptIn, (tenant) => {
       const actor = { kind: token.user ? ('user' as const) : token.kind, id: token.ownerId, credential: { kind: 'token' as const, id: token.id }, origin };
@@ -84,4 +85,13 @@ export class TokenExchange {
       environment: token.environment,
     };
   }
+}
+
+function requireLive(verdict: Verdict): VerifiedToken {
+  if (!verdict.active) throw notLive();
+  return verdict.token;
+}
+
+function notLive(): InputInvalid {
+  return InputInvalid.at('subject_token', 'live', 'must be a live token');
 }

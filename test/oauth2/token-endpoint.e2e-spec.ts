@@ -199,6 +199,14 @@ describe('token exchange', () => {
     });
   });
 
+  it('counts as a use of the token, and what is refused for its scope as none', async () => {
+    const once = await aClient(tenant, { accessTokenNumUsesLimit: 1 }, {}, { role: await aRole(tenant, ['profile:read', 'token:read']) });
+    const subject = (await grant({}, once)).body.access_token;
+    expect(refusal(await exchange(subject, { scope: 'token:read token:write' }))).toEqual([400, 'invalid_scope']);
+    expect((await exchange(subject, { scope: 'token:read' })).status).toBe(200);
+    expect(refusal(await exchange(subject))).toEqual([400, 'invalid_request']);
+  });
+
   it('names the audience that was asked for, and narrows the scope, never beyond the parent', async () => {
     const subject = (await login(client)).body.accessToken;
     const { body } = await exchange(subject, { audience: 'https://billing.example', scope: 'token:read', requested_token_type: 'urn:ietf:params:oauth:token-type:jwt' });
