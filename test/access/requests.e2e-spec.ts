@@ -80,11 +80,12 @@ describe('answers on a connection', () => {
     }
     try {
       const statuses: number[] = [];
-      for (const request of [introspects(body.token), asks('GET', '/auth/me'), asks('GET', '/health/ready')]) {
+      const creates = `${asks('POST', '/user/api-tokens', `authorization: Bearer ${tenant.admin.session}\r\ncontent-type: application/json\r\ncontent-length: 2\r\n`)}{}`;
+      for (const request of [introspects(body.token), asks('GET', '/auth/me'), asks('GET', '/health/ready'), creates]) {
         statuses.push(statusOf(await raw(request.replace('\r\n', '\r\nconnection: close\r\n'))));
       }
-      expect(statuses).toEqual([200, 401, 200]);
-      expect(written).toEqual(['_write', '_write', '_write']);
+      expect(statuses).toEqual([200, 401, 200, 201]);
+      expect(written).toEqual(['_write', '_write', '_write', '_write']);
     } finally {
       vi.restoreAllMocks();
     }
