@@ -25,17 +25,38 @@ export interface EndStatement {
   readonly hash: string;
 }
 
+/** Text that stands in JSON as it is. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+
 /** The one spelling of a JSON value (RFC 8785): members sorted by UTF-16 code units, no space, ECMAScript numbers and strings. */
 export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (typeof value === 'string') return quoted(value);
+  let [text, comma] = ['', ''];
+  if (Array.isArray(value)) {
+    for (const each of value) {
+      text += comma + canonicalJson(each);
+      comma = ',';
+    }
+    return `[${text}]`;
+  }
   if (typeof value === 'object' && value !== null) {
     const members = value as Readonly<Record<string, unknown>>;
-    return `{${Object.keys(members).sort().map((key) => `${canonicalJson(key)}:${canonicalJson(members[key])}`).join(',')}}`;
+    for (const key of Object.keys(members).sort()) {
+      text += `${comma}${quoted(key)}:${canonicalJson(members[key])}`;
+      comma = ',';
+    }
+    return `{${text}}`;
   }
   if (typeof value === 'number' && !Number.isFinite(value)) throw new RangeError('no JSON number');
-  if (typeof value === 'string' && !value.isWellFormed()) throw new RangeError('no Unicode text');
   if (value === undefined || typeof value === 'bigint') throw new RangeError('no JSON value');
   return JSON.stringify(value);
+}
+
+/** Every event is spelt once, some thirty strings each: most need no second look. */
+function quoted(text: string): string {
+  if (PLAIN.test(text)) return `"${text}"`;
+  if (!text.isWellFormed()) throw new RangeError('no Unicode text');
+  return JSON.stringify(text);
 }
 
 /** SHA-256 over the 32 bytes of the hash before and the UTF-8 bytes of the event's canonical JSON. */
