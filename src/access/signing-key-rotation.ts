@@ -75,7 +75,7 @@ export class SigningKeyRotation {
       await platform.manager.update(SigningKey, { id }, { retiredAt: now });
       // Newest first: what was to give way to this key goes on until another comes.
       const heir = all.find((each) => each.id !== id && each.state !== 'retired');
-      if (heir) await platform.manager.update(SigningKey, { id: heir.id }, { retiredAt: null });
+      if (heir?.retiredAt) await platform.manager.update(SigningKey, { id: heir.id }, { retiredAt: null });
       await this.audit.append(platform, actor, { action: 'signing-key.retired', target: { kind: 'signing-key', id: null }, details: { key: id } });
     });
     await this.keys.reload();

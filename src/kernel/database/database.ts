@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ClientBase, Pool } from 'pg';
 import { DataSource, type EntityManager } from 'typeorm';
 import { Replicas } from './replicas.js';
-import type { ServerPool } from './server-pool.js';
+import { ServerPool } from './server-pool.js';
 
 /** A transaction bound to one organization: the first argument of every query on tenants' data. */
 export interface Tenant {
@@ -139,13 +139,12 @@ export class Database {
    * `together`. One round trip, and planned once on each connection, under the name.
    */
   async statement<Row extends object>(name: string, sql: string, parameters: readonly unknown[]): Promise<Row[]> {
-    const { master } = this.dataSource.driver as unknown as { master: Pool };
-    return (await master.query<Row>({ ...(this.keepsSessions && { name }), text: sql, values: [...parameters] })).rows;
+    return (await this.pool.query<Row>({ ...(this.keepsSessions && { name }), text: sql, values: [...parameters] })).rows;
   }
 
   /** For a server that is silent since then: whatever has waited so long for it fails as at a lost connection; nothing of it is begun or committed later. */
   giveUp(silentSince: number, afterMs: number): void {
-    (this.dataSource.driver as unknown as { master: ServerPool }).master.giveUp(silentSince, afterMs);
+    if (this.pool instanceof ServerPool) this.pool.giveUp(silentSince, afterMs);
   }
 
   get shared(): EntityManager {
@@ -155,6 +154,11 @@ export class Database {
   /** Whether what is read now may be changed by what is not committed, within `together`. */
   get isTogether(): boolean {
     return this.joint !== null;
+  }
+
+  /** What TypeORM's own queries go over, too. */
+  private get pool(): Pool {
+    return (this.dataSource.driver as unknown as { master: Pool }).master;
   }
 
   private get joint(): Joint | null {

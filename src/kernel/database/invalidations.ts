@@ -183,7 +183,6 @@ export class Invalidations implements OnModuleInit, OnModuleDestroy {
       if (!this.outage) this.logger.warn(`what others changed cannot be read: ${error instanceof Error ? error.message : 'unknown error'}`);
       this.outage = outage;
       if (!outage) this.silentSince = Infinity;
-
       return false;
     }
   }
