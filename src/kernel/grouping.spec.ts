@@ -29,6 +29,18 @@ describe('Grouping', () => {
     expect(await Promise.all([first, ...others])).toEqual([10, 20, 30, 40, 50]);
   });
 
+  it('has begun with the next group before anybody hears of the one before', async () => {
+    const { groups, work } = heldWork();
+    const aTickLater = (items: readonly number[]) => new Promise<readonly number[]>((resolve) => process.nextTick(() => resolve(work(items))));
+    const grouping = new Grouping(aTickLater, { itemsMax: 1, underWayMax: 1, slowAfterMs: 60_000 });
+    const begunWhenHeard = grouping.do(1).then(() => groups.length);
+    void grouping.do(2);
+    await nextTurn();
+    groups[0]?.end();
+    expect(await begunWhenHeard).toBe(2);
+    groups[1]?.end();
+  });
+
   it('fails a group as a whole, and goes on with the next', async () => {
     const { groups, work } = heldWork();
     const grouping = new Grouping(work, { itemsMax: 2, underWayMax: 1, slowAfterMs: 60_000 });

@@ -57,7 +57,11 @@ export class Grouping<Item, Result> {
     try {
       const outcomes = await this.work(group.map(({ item }) => item));
       if (outcomes.length !== group.length) throw new Error('a group was not answered item by item');
-      for (const [place, { resolve }] of group.entries()) resolve(outcomes[place]);
+      // The next group goes first: a pool sends it within this tick, and who hears of this one may keep the process busy for long.
+      leave();
+      process.nextTick(() => {
+        for (const [place, { resolve }] of group.entries()) resolve(outcomes[place]);
+      });
     } catch (error) {
       for (const { reject } of group) reject(error);
     } finally {
