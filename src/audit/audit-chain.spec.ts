@@ -25,5 +25,5 @@ describe('canonical JSON', () => {
 
 it('a link is SHA-256 over the hash before and the canonical event', () => {
   // (head -c 32 /dev/zero; printf '{"a":1,"b":"é"}') | sha256sum
-  expect(linkHash(CHAIN_START, { b: 'é', a: 1 }).toString('hex')).toBe('f1375beace8cde0d4a163f3938c0ace579778d3adc9bd6a99ea9d06702b066b1');
+  expect(linkHash(CHAIN_START, canonicalJson({ b: 'é', a: 1 })).toString('hex')).toBe('f1375beace8cde0d4a163f3938c0ace579778d3adc9bd6a99ea9d06702b066b1');
 });

@@ -60,8 +60,8 @@ function quoted(text: string): string {
 }
 
 /** SHA-256 over the 32 bytes of the hash before and the UTF-8 bytes of the event's canonical JSON. */
-export function linkHash(previous: Buffer, event: object): Buffer {
-  return createHash('sha256').update(previous).update(canonicalJson(event), 'utf8').digest();
+export function linkHash(previous: Buffer, canonicalEvent: string | Buffer): Buffer {
+  return createHash('sha256').update(previous).update(canonicalEvent).digest();
 }
 
 /** ES256 over the canonical JSON of the statement, as 64 bytes (RFC 7518 section 3.4). */

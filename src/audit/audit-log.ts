@@ -4,7 +4,8 @@ import type { Tenant } from '../kernel/database/database.js';
 import { newOrderedId } from '../kernel/ids.js';
 import type { Actor } from './actor.js';
 import { AuditEvent } from './audit-event.entity.js';
-import { toRecord, type AuditRecord } from './audit-record.js';
+import { spell, toRecord } from './audit-record.js';
+import { SpeltEvents } from './spelt-events.js';
 
 export interface Happening {
   /** What happened, in the past: `token.minted`. */
@@ -32,7 +33,10 @@ export interface AuditFollower {
 export class AuditLog {
   private readonly followers: AuditFollower[] = [];
 
-  constructor(private readonly clock: Clock) {}
+  constructor(
+    private readonly clock: Clock,
+    private readonly spelt: SpeltEvents,
+  ) {}
 
   tell(follower: AuditFollower): void {
     this.followers.push(follower);
@@ -44,9 +48,18 @@ export class AuditLog {
     await this.appended(tenant, actor, happening);
   }
 
-  /** The event for a statement that writes it with the change itself, which tells `appended` of it where somebody follows. */
-  recordOf(organizationId: string, actor: Actor, happening: Happening): AuditRecord {
-    return toRecord(this.eventOf(organizationId, actor, happening));
+  /** The event as JSON, for a statement that writes it with the change itself, which tells `appended` of it where somebody follows. */
+  spell(organizationId: string, actor: Actor, happening: Happening): string {
+    const record = toRecord(this.eventOf(organizationId, actor, happening));
+    try {
+      const json = spell(record);
+      this.spelt.note(record.id, json);
+      return json;
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      // Half a character, for one, which the database refuses.
+      return JSON.stringify(record);
+    }
   }
 
   /** Lets the followers hear of an event within the transaction that has written it. */

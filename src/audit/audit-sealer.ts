@@ -1,11 +1,13 @@
 import { Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 import type { Background } from '../kernel/background.js';
 import type { Clock } from '../kernel/clock.js';
 import type { Database, Tenant } from '../kernel/database/database.js';
 import type { Instant } from '../kernel/instant.js';
 import { AuditCheckpoint, AuditLink } from './audit-chain.entity.js';
 import { canonicalJson, CHAIN_START, linkHash, type CheckpointStatement } from './audit-chain.js';
-import { RECORD_FIELDS, type AuditRecord } from './audit-record.js';
+import { RECORD_FIELDS, spell, type AuditRecord } from './audit-record.js';
+import type { SpeltEvents } from './spelt-events.js';
 
 const SEAL_EVERY_MS = 500;
 /** Enough for one transaction; what one statement has written is not divided. */
@@ -60,6 +62,7 @@ export class AuditSealer implements OnApplicationBootstrap, OnModuleDestroy {
   constructor(
     private readonly database: Database,
     private readonly signer: Signer,
+    private readonly spelt: SpeltEvents,
     private readonly clock: Clock,
     private readonly background: Background,
   ) {}
@@ -83,6 +86,7 @@ export class AuditSealer implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** Seals whatever waits and no other sealer has in hand. Never rejects: what fails is logged, and tried again the next time. */
   async sealAll(): Promise<void> {
+    this.spelt.age();
     try {
       let waiting = await this.organizationsToSeal();
       while (waiting.length > 0) {
@@ -159,18 +163,17 @@ export class AuditSealer implements OnApplicationBootstrap, OnModuleDestroy {
     const waiting = await manager.query<Waiting[]>(NEXT, [organizationId, BATCH]);
     if (waiting.length === 0) return { sequence, hash, added: 0 };
     const ids = waiting.flatMap((statement) => statement.event_ids);
-    const found = await manager.query<Event[]>(EVENTS, [organizationId, ids]);
-    const events = new Map(found.map((event) => [event.id, event]));
+    const read = await this.read(manager, organizationId, ids.filter((id) => this.spelt.of(id) === undefined));
     const sealed: string[] = [];
     const hashes: Buffer[] = [];
     let last = hash;
     for (const id of ids) {
-      const event = events.get(id);
-      if (!event) {
+      const canonical = this.spelt.of(id) ?? read.get(id);
+      if (canonical === undefined) {
         this.logger.error(`audit event ${id} of organization ${organizationId} was deleted before it was sealed`);
         continue;
       }
-      last = linkHash(last, { ...event, organization_id: organizationId, occurred_at: event.occurred_at.toRfc3339(6) });
+      last = linkHash(last, canonical);
       sealed.push(id);
       hashes.push(last);
     }
@@ -181,6 +184,13 @@ export class AuditSealer implements OnApplicationBootstrap, OnModuleDestroy {
     }
     await manager.query(SEALED, [organizationId, waiting.map(({ position }) => position)]);
     return { ...head, added: ids.length };
+  }
+
+  /** The canonical JSON of these events, as far as they are there. */
+  private async read(manager: EntityManager, organizationId: string, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    if (ids.length === 0) return new Map();
+    const found = await manager.query<Event[]>(EVENTS, [organizationId, ids]);
+    return new Map(found.map((event) => [event.id, spell({ ...event, organization_id: organizationId, occurred_at: event.occurred_at.toRfc3339(6) })]));
   }
 
   private checkpoint(organizationId: string, first: number, { sequence, hash }: Head): AuditCheckpoint {

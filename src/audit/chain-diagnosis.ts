@@ -1,4 +1,4 @@
-import { linkHash } from './audit-chain.js';
+import { canonicalJson, linkHash } from './audit-chain.js';
 import { readLine, type EventLine, type ExportLine } from './export-lines.js';
 
 export type Fault =
@@ -87,7 +87,7 @@ function isSame(left: EventLine, right: EventLine): boolean {
 export function hashOf(previous: Buffer, { event }: EventLine): Buffer | null {
   if (!event) return null;
   try {
-    return linkHash(previous, event);
+    return linkHash(previous, canonicalJson(event));
   } catch (error) {
     if (error instanceof RangeError) return null;
     throw error;

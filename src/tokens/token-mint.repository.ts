@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import type { AuditRecord } from '../audit/audit-record.js';
 import { sqlState } from '../kernel/database/database-failure.js';
 import { Database, type Tenant } from '../kernel/database/database.js';
 import { SESSION_TIMEOUTS } from '../kernel/database/session-settings.js';
@@ -15,7 +14,8 @@ export interface Mint {
   readonly owner: TokenOwner;
   readonly projects: ProjectScope;
   readonly secret: SecretHash;
-  readonly event: AuditRecord;
+  /** The audit event, as JSON. */
+  readonly event: string;
   /** It was decided by these: with others it is not written. */
   readonly policies: readonly Policy[];
   readonly grounds: MintGrounds | null;
@@ -126,7 +126,7 @@ export class TokenMintRepository {
 
 /** What is undefined is left out: less to send, and to read. */
 function toJson({ token, owner, projects, secret, event, policies, grounds }: Mint): string {
-  return JSON.stringify({
+  const members = JSON.stringify({
     id: token.id,
     short_id: token.shortId ?? undefined,
     number: token.number ?? undefined,
@@ -154,9 +154,9 @@ function toJson({ token, owner, projects, secret, event, policies, grounds }: Mi
     attributes: token.attributes,
     secret_hash: secret.hash.toString('hex'),
     pepper_id: secret.pepperId,
-    event,
     policies: policies.length === 0 ? undefined : policies,
     grounds: grounds ?? undefined,
     active_tokens_max: activeTokensMax(policies) ?? undefined,
   });
+  return `${members.slice(0, -1)},"event":${event}}`;
 }

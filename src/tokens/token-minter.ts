@@ -163,7 +163,7 @@ export class TokenMinter {
       reuseDetectedAt: null,
     };
     const happening: Happening = { action: foreign ? 'token.imported' : 'token.minted', target: { kind: 'token', id: token.id }, details: describe(token) };
-    const event = this.audit.recordOf(organizationId, caller.actor, happening);
+    const event = this.audit.spell(organizationId, caller.actor, happening);
     return { mint: { token, owner, projects, secret: kept, event, policies, grounds: request.grounds ?? null }, secret, happening };
   }
 }
@@ -211,5 +211,5 @@ function permissionsWithin(caller: Caller, requested: MintRequest['permissions']
 function describe(token: Token): Record<string, unknown> {
   const { kind, name, ownerId, projects, environment, permissions, hint, expiresAt, usesLimit, clientSecretId, subOrganizationId } = token;
   const origin = { ...(clientSecretId && { clientSecretId }), ...(subOrganizationId && { subOrganizationId }) };
-  return { kind, name, ownerId, projects, environment, permissions, hint, expiresAt, usesLimit, ...origin };
+  return { kind, name, ownerId, projects, environment, permissions, hint, expiresAt: expiresAt?.toRfc3339() ?? null, usesLimit, ...origin };
 }

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { CHAIN_START, linkHash } from '../../src/audit/audit-chain.js';
+import { canonicalJson, CHAIN_START, linkHash } from '../../src/audit/audit-chain.js';
 import type { EventLine, ExportLine } from '../../src/audit/export-lines.js';
 import { checkpointsOf, endOf, eventsOf, exported, headerOf, linesOf, toText, verify } from '../support/audit.js';
 import { aMember, aTenant, sql, type TestTenant } from '../support/builders.js';
@@ -28,7 +28,7 @@ describe('an export as NDJSON', () => {
     expect(events.map(({ sequence }) => sequence)).toEqual(known.map((_, index) => index + 1));
     let hash = CHAIN_START;
     for (const line of events) {
-      hash = linkHash(hash, line.event ?? {});
+      hash = linkHash(hash, canonicalJson(line.event));
       expect(line.hash).toBe(hash.toString('hex'));
     }
     expect(endOf(lines)).toMatchObject({ type: 'end', organization_id: tenant.id, events: known.length, hash: hash.toString('hex') });
@@ -137,7 +137,7 @@ describe('audit:verify', () => {
     ['a history written anew', (all) => {
       let hash: Buffer = Buffer.from(all[at(all, 3)].hash, 'hex');
       all[at(all, 4)].event.actor_id = null;
-      for (let sequence = 4; sequence <= eventsOf(lines).length; sequence += 1) all[at(all, sequence)].hash = (hash = linkHash(hash, all[at(all, sequence)].event)).toString('hex');
+      for (let sequence = 4; sequence <= eventsOf(lines).length; sequence += 1) all[at(all, sequence)].hash = (hash = linkHash(hash, canonicalJson(all[at(all, sequence)].event))).toString('hex');
     }, 'changed-event', -2, true],
     ['a checkpoint that is gone', (all) => { all.splice(all.findIndex(({ type }) => type === 'checkpoint'), 1); }, 'missing-checkpoint', 1, true],
     ['the last checkpoint gone', (all) => { all.splice(all.findLastIndex(({ type }) => type === 'checkpoint'), 1); }, 'missing-checkpoint', -3, true],

@@ -143,15 +143,15 @@ describe.each(DOORS_UNDER_TEST)('at the $name door', (door) => {
     const path = await door.creationPath(tenant);
     const before = await tokensStored();
     const audit = (await theApp()).app.get(AuditLog);
-    const recordOf = audit.recordOf.bind(audit);
+    const spell = audit.spell.bind(audit);
     // The database refuses an event that tells of nothing.
-    audit.recordOf = (...of) => Object.assign(recordOf(...of), { action: null });
+    audit.spell = (...of) => spell(...of).replace('"token.minted"', 'null');
     try {
       const { status, text } = await call('POST', path, { as: tenant.admin.session, body: door.body() });
       expect(status).toBe(500);
       expect(text).not.toContain('audit_events');
     } finally {
-      audit.recordOf = recordOf;
+      audit.spell = spell;
     }
     expect(await tokensStored()).toBe(before);
   });

@@ -102,6 +102,23 @@ describe('sealers on several replicas', () => {
     }
   });
 
+  it('seal what the database holds, be it read or remembered from writing it', async () => {
+    const names = ['plain', 'é ü 𝄞 \u2028 \u007f', '"quoted" \\u0000 \\ \n\t\r\u001f', '</script>', '', '0'];
+    for (const sealer of replicas) {
+      const organization = await anOrganization(replicas[0]);
+      for (const name of names) {
+        const { statusCode } = await replicas[0].inject({
+          method: 'POST', url: '/auth/v1/method/token', payload: { name, description: name, expiresAt: '2099-12-31T23:59:59.123456Z', metadata: { [name]: name } },
+          headers: { authorization: `Bearer ${organization.session}`, 'user-agent': 'ünter "der" Agent' },
+        });
+        expect([name, statusCode]).toEqual([name, 200]);
+      }
+      await sealer.get(AuditSealer).sealAll();
+      const { status, said } = await verify({ text: await exported(organization) });
+      expect([status, said]).toEqual([0, expect.stringContaining('PROVEN')]);
+    }
+  });
+
   it('are never more than about a second behind, without being asked', async () => {
     const organization = await anOrganization();
     const started = performance.now();
@@ -156,6 +173,22 @@ describe('what the owner of the database does to a record is found and named:', 
     expect([status, said.split('\n')[1]]).toEqual([1, expect.stringMatching(new RegExp(`^  at sequence ${place}(, event [0-9a-f-]{36})?: ${kind}: `))]);
   });
 
+  it.each<[string, string, string]>([
+    ['a token\'s event that is changed before it is sealed', `UPDATE audit_events SET actor_id = gen_random_uuid() WHERE organization_id = $1 AND action = 'token.minted'`, 'changed-event'],
+    ['a token\'s event that is deleted before it is sealed', `DELETE FROM audit_events WHERE organization_id = $1 AND action = 'token.minted'`, 'missing-event'],
+  ])('%s', async (_, statement, kind) => {
+    const organization = await anOrganization();
+    await asOwner(scratch.url, async (client) => {
+      // Nobody else may seal meanwhile.
+      await client.query('BEGIN');
+      await client.query('SELECT pg_advisory_xact_lock(471121, hashtext($1))', [organization.id]);
+      await ask(replicas[0], 'POST', '/user/api-tokens', organization);
+      await tamper((other) => other.query(statement, [organization.id]));
+      await client.query('COMMIT');
+    });
+    expect((await verify({ text: await exported(organization) })).said).toContain(`: ${kind}: `);
+  });
+
   it('two events in each other\'s place', async () => {
     const organization = await aRecord();
     await tamper(async (client) => {
@@ -197,7 +230,7 @@ describe('what the owner of the database does to a record is found and named:', 
         const events = eventsOf(linesOf(organization.before));
         let hash: Buffer = Buffer.from((events[from - 2]).hash, 'hex');
         for (const { sequence, event } of events.slice(from - 1)) {
-          hash = linkHash(hash, { ...event, ...(sequence === from && { action: 'nothing.happened' }) });
+          hash = linkHash(hash, canonicalJson({ ...event, ...(sequence === from && { action: 'nothing.happened' }) }));
           await client.query('UPDATE audit_links SET hash = $3 WHERE organization_id = $1 AND sequence = $2', [organization.id, sequence, hash]);
         }
         if (stripped) await client.query('DELETE FROM audit_checkpoints WHERE organization_id = $1 AND sequence >= $2', [organization.id, from]);
@@ -216,7 +249,7 @@ describe('what the owner of the database does to a record is found and named:', 
       let hash = CHAIN_START;
       const lines = linesOf(organization.before);
       for (const { sequence, event } of eventsOf(lines)) {
-        hash = linkHash(hash, { ...event, ...(sequence === 1 && { action: 'nothing.happened' }) });
+        hash = linkHash(hash, canonicalJson({ ...event, ...(sequence === 1 && { action: 'nothing.happened' }) }));
         await client.query('UPDATE audit_links SET hash = $3 WHERE organization_id = $1 AND sequence = $2', [organization.id, sequence, hash]);
         const checkpoint = checkpointsOf(lines).find((each) => each.sequence === sequence);
         if (!checkpoint) continue;
@@ -238,7 +271,7 @@ describe('what the owner of the database does to a record is found and named:', 
       const event = { id, organization_id: organization.id, occurred_at: '2026-11-22T10:00:00.000000Z', action: 'invented', actor_kind: 'system', actor_id: null, credential_kind: null,
         credential_id: null, target_kind: 'x', target_id: null, details: {}, before: null, after: null, ip: null, user_agent: null, request_id: null };
       await client.query(`INSERT INTO audit_events (organization_id, id, occurred_at, action, actor_kind, target_kind, details) VALUES ($1, $2, $3, 'invented', 'system', 'x', '{}')`, [organization.id, id, event.occurred_at]);
-      const hash = linkHash(Buffer.from(eventsOf(linesOf(organization.before)).at(-1)?.hash ?? '', 'hex'), event);
+      const hash = linkHash(Buffer.from(eventsOf(linesOf(organization.before)).at(-1)?.hash ?? '', 'hex'), canonicalJson(event));
       await client.query('INSERT INTO audit_links VALUES ($1, $2, $3, $4)', [organization.id, sequence, id, hash]);
     });
     const { status, said } = await verify({ text: await exported(organization) });
