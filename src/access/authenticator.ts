@@ -117,10 +117,10 @@ function tokenPrincipal(token: VerifiedToken, origin: Origin): Principal {
     narrowed: token.narrowed,
     projects: token.projects,
     tokenId: token.id,
-    ...(token.keptIn !== token.organization.id && { tokenKeptIn: token.keptIn }),
     secretReplaced: token.secretReplaced,
     user: token.user,
     sessionId: null,
     token,
+    ...(token.keptIn !== token.organization.id && { tokenKeptIn: token.keptIn }),
   };
 }

@@ -24,6 +24,6 @@ export function requireTtlWithinMax(method: LoginMethod, { ttlSeconds, maxTtlSec
 /** What of the settings is frozen in a token. Under a period it may be renewed for ever, each time for that long. */
 export function toTokenLife(settings: AccessTokenSettings, periodSeconds = 0): Pick<MintRequest, 'ttlSeconds' | 'maxTtlSeconds' | 'usesLimit'> {
   const { ttlSeconds, maxTtlSeconds, usesLimit } = settings;
-  const life = periodSeconds > 0 ? { ttlSeconds: periodSeconds, maxTtlSeconds: null } : { ttlSeconds: ttlSeconds || maxTtlSeconds || null, maxTtlSeconds: maxTtlSeconds || null };
-  return { ...life, usesLimit: usesLimit || null };
+  if (periodSeconds > 0) return { ttlSeconds: periodSeconds, maxTtlSeconds: null, usesLimit: usesLimit || null };
+  return { ttlSeconds: ttlSeconds || maxTtlSeconds || null, maxTtlSeconds: maxTtlSeconds || null, usesLimit: usesLimit || null };
 }

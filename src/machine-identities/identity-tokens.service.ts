@@ -36,7 +36,6 @@ export interface IdentityTokenGrant extends IdentityTokenRequest {
 }
 
 /** A row of the SQL function `identity_grounds`. */
-/** A row of `identity_grounds`. */
 interface IdentityGrounds {
   readonly settings: AccessTokenSettings;
   /** Null: no access. */
@@ -45,7 +44,11 @@ interface IdentityGrounds {
   readonly inSubOrganization: boolean;
 }
 
-interface SeenGrounds extends IdentityGrounds {
+interface SeenGrounds {
+  readonly settings: AccessTokenSettings;
+  /** What its role says and allows; null: no access. */
+  readonly access: { readonly patterns: readonly string[]; readonly granted: ReadonlySet<string> } | null;
+  readonly inSubOrganization: boolean;
   /** By which the minting statement knows them again. */
   readonly digest: string;
 }
@@ -71,13 +74,12 @@ export class IdentityTokensService {
   /** Mints one under the identity's Token Auth. The caller must hold whatever the token may do, be it in a sub-organization. */
   mint(caller: Principal, identityId: string, request: IdentityTokenRequest): Promise<MintedToken> {
     if (request.subOrganization !== undefined) return this.mintElsewhere(caller, identityId, request);
-    const read = (): Promise<SeenGrounds> => this.database.inOrganization(caller.organizationId, (tenant) => this.groundsIn(tenant, identityId));
-    return this.groundsSeen.use(`${caller.organizationId} ${identityId}`, read, async (grounds) => {
-      const { role, registered, settings, inSubOrganization, digest } = grounds;
-      const { platform } = caller.organization;
-      if (role) requireGrantable(caller, patternsOfRole(role, platform), permissionsOfRole(role, platform, registered));
-      const token = toMintRequest(identityId, { ...request, settings }, { home: inSubOrganization ? caller.organizationId : null, where: null });
-      return this.engine.mint(caller, { ...token, grounds: { identity: digest } });
+    const read = (): Promise<SeenGrounds> =>
+      this.database.inOrganization(caller.organizationId, (tenant) => this.groundsIn(tenant, identityId, caller.organization.platform));
+    return this.groundsSeen.use(`${caller.organizationId} ${identityId}`, read, async ({ settings, access, inSubOrganization, digest }) => {
+      if (access) requireGrantable(caller, access.patterns, access.granted);
+      const token = toMintRequest(identityId, { settings, ...request }, { home: inSubOrganization ? caller.organizationId : null, where: null });
+      return this.engine.mint(caller, { grounds: { identity: digest }, ...token });
     });
   }
 
@@ -162,7 +164,7 @@ export class IdentityTokensService {
     });
   }
 
-  private async groundsIn(tenant: Tenant, identityId: string): Promise<SeenGrounds> {
+  private async groundsIn(tenant: Tenant, identityId: string, platform: boolean): Promise<SeenGrounds> {
     await this.identities.requireIn(tenant, identityId);
     await this.tokenAuth.requireAttached(tenant, identityId);
     const [row] = await tenant.manager.query<{ grounds: IdentityGrounds | null; digest: string }[]>(
@@ -170,7 +172,9 @@ export class IdentityTokensService {
       [tenant.organizationId, identityId],
     );
     if (!row?.grounds) throw new GroundsChanged();
-    return { ...row.grounds, digest: row.digest };
+    const { settings, role, registered, inSubOrganization } = row.grounds;
+    const access = role && { patterns: patternsOfRole(role, platform), granted: permissionsOfRole(role, platform, registered) };
+    return { settings, access, inSubOrganization, digest: row.digest };
   }
 
   private async locate(secret: string, origin: Origin): Promise<LocatedToken> {
@@ -194,7 +198,7 @@ function toMintRequest(identityId: string, { name, settings, periodSeconds = 0, 
     clientSecretId,
     subOrganizationId: where,
     ownerAddresses: settings.trustedAddresses,
-    ...toTokenLife(settings, periodSeconds),
     attributes: { ...(home && { subOrganizationId: home }), ...(periodSeconds > 0 && { periodSeconds }) },
+    ...toTokenLife(settings, periodSeconds),
   };
 }

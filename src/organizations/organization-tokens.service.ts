@@ -75,13 +75,13 @@ export class OrganizationTokens {
       owner: request.personal ? { userId: user.id } : { organization: true },
       secretPrefix: request.secretPrefix,
       name: request.name,
-      ...lifeOf(request),
       projects,
+      ...lifeOf(request),
     };
     if (request.builtInRole === null && request.roleId === null) {
       const ownRole = (): Promise<RoleView> => this.memberships.ownRole(principal);
       return this.ownRolesSeen.use(`${principal.organizationId} ${user.id}`, ownRole, ({ id }) =>
-        this.tokens.mint(principal, { ...token, permissions: 'owner', roleId: id, grounds: { roleOf: user.id } }));
+        this.tokens.mint(principal, { permissions: 'owner', roleId: id, grounds: { roleOf: user.id }, ...token }));
     }
     return this.database.inOrganization(principal.organizationId, async (tenant) =>
       this.tokens.mintIn(tenant, principal, { ...token, ...(await this.boundsFor(tenant, principal, request)) }));

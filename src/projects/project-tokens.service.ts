@@ -50,10 +50,10 @@ export class ProjectTokens {
   ) {}
 
   /** Owned by its one project, or by the organization where it is of several or all. Throws `NotFound` where the environment is missing. */
-  mint(caller: Caller, { projects, ...token }: NewProjectToken): Promise<MintedToken> {
-    const [only, ...others] = projects === 'all' ? [] : projects;
+  mint(caller: Caller, token: NewProjectToken): Promise<MintedToken> {
+    const [only, ...others] = token.projects === 'all' ? [] : token.projects;
     const owner = only && others.length === 0 ? { projectId: only.id } : ({ organization: true } as const);
-    return this.engine.mint(caller, { ...token, kind: 'project', owner, projects });
+    return this.engine.mint(caller, { kind: 'project', owner, ...token });
   }
 
   /** The same for the project of this key. Throws `NotFound` where the caller has none such. */

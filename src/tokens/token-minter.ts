@@ -112,7 +112,7 @@ export class TokenMinter {
     const projects = projectsWithin(caller, request.projects);
     if (request.subOrganizationId && projects !== 'all') throw new BeyondProjects();
     const secret = foreign ? '' : drawSecret(request.secretPrefix);
-    const kept = foreign ?? { ...this.hasher.hash(secret), hint: hintOf(secret, request.secretPrefix) };
+    const kept = foreign ?? { hint: hintOf(secret, request.secretPrefix), ...this.hasher.hash(secret) };
     const now = this.clock.now();
     const { owner } = request;
     const userId = 'userId' in owner ? owner.userId : null;

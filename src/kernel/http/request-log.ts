@@ -13,7 +13,7 @@ const SECOND_MS = 1_000;
 export function logRequests(server: FastifyInstance, clock: Clock): (request: BareRequest, reply: BareReply) => void {
   const failures = new Failures(server, clock);
   const log = (request: BareRequest, reply: BareReply): void => {
-    server.log.info({ reqId: request.id, ...whatOf(request, reply), durationMs: Math.round(reply.elapsedTime * 10) / 10 });
+    server.log.info({ reqId: request.id, durationMs: Math.round(reply.elapsedTime * 10) / 10, ...whatOf(request, reply) });
   };
   server.addHook('onResponse', (request, reply, done) => {
     const hasFailed = reply.statusCode >= 400;

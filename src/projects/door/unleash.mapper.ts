@@ -49,7 +49,7 @@ export function toCreatedToken({ token, secret }: MintedToken): UnleashCreatedTo
     tokenName: token.name ?? '',
     type: toType(token),
     environment: token.environment,
-    ...(token.expiresAt && { expiresAt: toUnleashDate(token.expiresAt) }),
+    expiresAt: token.expiresAt ? toUnleashDate(token.expiresAt) : undefined,
     createdAt: toUnleashDate(token.createdAt),
     secure: true,
     secret,
