@@ -11,7 +11,7 @@ import type { SpeltEvents } from './spelt-events.js';
 
 const SEAL_EVERY_MS = 500;
 /** Enough for one transaction; what one statement has written is not divided. */
-const BATCH = 500;
+const BATCH = 1_000;
 /** The first half of an advisory lock; the second is made of the organization. */
 const SEALING_LOCK = 471_121;
 

@@ -1,4 +1,6 @@
 const UNSAFE_IN_HTML = /[<>&\u2028\u2029]/g;
+/** Text that stands in JSON, and in HTML, as it is. */
+const PLAIN = /^[ !#-%'-;=?-[\]-~]*$/;
 
 /**
  * A message as gRPC's gateway writes it: members in the order they have, keys of a `Map` sorted, what is unset
@@ -39,5 +41,6 @@ function isUnset(member: unknown): boolean {
 }
 
 function toHtmlSafeText(value: unknown): string {
+  if (typeof value === 'string' && PLAIN.test(value)) return `"${value}"`;
   return JSON.stringify(value).replace(UNSAFE_IN_HTML, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
