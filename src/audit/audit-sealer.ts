@@ -190,7 +190,7 @@ export class AuditSealer implements OnApplicationBootstrap, OnModuleDestroy {
   private async read(manager: EntityManager, organizationId: string, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
     if (ids.length === 0) return new Map();
     const found = await manager.query<Event[]>(EVENTS, [organizationId, ids]);
-    return new Map(found.map((event) => [event.id, spell({ ...event, organization_id: organizationId, occurred_at: event.occurred_at.toRfc3339(6) })]));
+    return new Map(found.map(({ occurred_at, ...event }) => [event.id, spell({ organization_id: organizationId, occurred_at: occurred_at.toRfc3339(6), ...event })]));
   }
 
   private checkpoint(organizationId: string, first: number, { sequence, hash }: Head): AuditCheckpoint {
