@@ -163,12 +163,14 @@ export class AuditSealer implements OnApplicationBootstrap, OnModuleDestroy {
     const waiting = await manager.query<Waiting[]>(NEXT, [organizationId, BATCH]);
     if (waiting.length === 0) return { sequence, hash, added: 0 };
     const ids = waiting.flatMap((statement) => statement.event_ids);
-    const read = await this.read(manager, organizationId, ids.filter((id) => this.spelt.of(id) === undefined));
+    // Asked for once: what is noted now may be forgotten while the others are read.
+    const noted = new Map(ids.map((id) => [id, this.spelt.of(id)]));
+    const read = await this.read(manager, organizationId, ids.filter((id) => noted.get(id) === undefined));
     const sealed: string[] = [];
     const hashes: Buffer[] = [];
     let last = hash;
     for (const id of ids) {
-      const canonical = this.spelt.of(id) ?? read.get(id);
+      const canonical = noted.get(id) ?? read.get(id);
       if (canonical === undefined) {
         this.logger.error(`audit event ${id} of organization ${organizationId} was deleted before it was sealed`);
         continue;

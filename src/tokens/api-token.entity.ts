@@ -60,8 +60,6 @@ export class TokenProject {
   @PrimaryColumn('uuid') tokenId!: string;
   @PrimaryColumn('uuid') projectId!: string;
   @Column('uuid', { nullable: true }) environmentId!: string | null;
-  /** The database's: the project, where no environment of it is named. */
-  @Column({ type: 'uuid', nullable: true, insert: false, update: false, select: false }) wholeProjectId!: string | null;
 }
 
 /** The hash of a token's secret; the secret itself is nowhere. */

@@ -1,6 +1,8 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { canonicalJson, CHAIN_START, linkHash } from '../../src/audit/audit-chain.js';
 import type { EventLine, ExportLine } from '../../src/audit/export-lines.js';
+import { SpeltEvents } from '../../src/audit/spelt-events.js';
+import { theApp } from '../support/app.js';
 import { checkpointsOf, endOf, eventsOf, exported, headerOf, linesOf, toText, verify } from '../support/audit.js';
 import { aMember, aTenant, sql, type TestTenant } from '../support/builders.js';
 import { call } from '../support/call.js';
@@ -34,6 +36,19 @@ describe('an export as NDJSON', () => {
     expect(endOf(lines)).toMatchObject({ type: 'end', organization_id: tenant.id, events: known.length, hash: hash.toString('hex') });
     expect(checkpointsOf(lines).length).toBeGreaterThan(1);
     expect(events[0]?.event).toMatchObject({ action: 'organization.created', actor_kind: 'system' });
+  });
+
+  it('lacks nothing of what its process forgets while it reads the rest', async () => {
+    const tenant = await aTenant();
+    const spelt = (await theApp()).app.get(SpeltEvents);
+    await call('POST', '/user/api-tokens', { as: tenant.admin.session, body: { description: 'noted' } });
+    const noted = spelt.of.bind(spelt);
+    const asked = new Set<string>();
+    const forgetful = vi.spyOn(spelt, 'of').mockImplementation((id) => (asked.has(id) ? undefined : (asked.add(id), noted(id))));
+    const text = await exported(tenant.admin.session);
+    forgetful.mockRestore();
+    expect(eventsOf(linesOf(text)).map(({ event }) => event?.['action'])).toContain('token.minted');
+    expect((await verify({ text })).status).toBe(0);
   });
 
   it('is recorded itself, as its own last event', async () => {

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Client } from 'pg';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { canonicalJson, CHAIN_START, linkHash } from '../../src/audit/audit-chain.js';
 import { AuditSealer } from '../../src/audit/audit-sealer.js';
 import { openServer, type OpenDatabase } from '../../src/kernel/database/open-database.js';
@@ -178,15 +178,13 @@ describe('what the owner of the database does to a record is found and named:', 
     ['a token\'s event that is deleted before it is sealed', `DELETE FROM audit_events WHERE organization_id = $1 AND action = 'token.minted'`, 'missing-event'],
   ])('%s', async (_, statement, kind) => {
     const organization = await anOrganization();
-    await asOwner(scratch.url, async (client) => {
-      // Nobody else may seal meanwhile.
-      await client.query('BEGIN');
-      await client.query('SELECT pg_advisory_xact_lock(471121, hashtext($1))', [organization.id]);
-      await ask(replicas[0], 'POST', '/user/api-tokens', organization);
-      await tamper((other) => other.query(statement, [organization.id]));
-      await client.query('COMMIT');
-    });
-    expect((await verify({ text: await exported(organization) })).said).toContain(`: ${kind}: `);
+    // Nobody seals by themselves meanwhile.
+    const timers = replicas.map((replica) => vi.spyOn(replica.get(AuditSealer), 'sealAll').mockResolvedValue());
+    await ask(replicas[0], 'POST', '/user/api-tokens', organization);
+    await tamper((client) => client.query(statement, [organization.id]));
+    const { said } = await verify({ text: await exported(organization) });
+    for (const timer of timers) timer.mockRestore();
+    expect(said).toContain(`: ${kind}: `);
   });
 
   it('two events in each other\'s place', async () => {
