@@ -1,8 +1,9 @@
 const MICROS_PER_SECOND = 1_000_000n;
 const RFC_3339 = /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(?:\.(\d+))?(?:[Zz]|([+-])(\d{2})(?::?(\d{2}))?)$/;
 
-/** Where requests come fast, one second is written out many times. */
-let lastWritten = { epochSeconds: NaN, text: '' };
+/** Where requests come fast, one second is written out many times: that of now, and that in which what is made now ends. */
+const written = new Map<number, string>();
+const WRITTEN_MAX = 100;
 
 export interface WallTime {
   readonly year: number;
@@ -105,8 +106,12 @@ export class Instant {
   /** `2026-11-22T02:08:31`, in UTC, without fraction or zone. */
   get wallClock(): string {
     const { epochSeconds } = this;
-    if (epochSeconds !== lastWritten.epochSeconds) lastWritten = { epochSeconds, text: new Date(epochSeconds * 1000).toISOString().slice(0, 19) };
-    return lastWritten.text;
+    const known = written.get(epochSeconds);
+    if (known !== undefined) return known;
+    if (written.size === WRITTEN_MAX) written.clear();
+    const text = new Date(epochSeconds * 1000).toISOString().slice(0, 19);
+    written.set(epochSeconds, text);
+    return text;
   }
 
   /** RFC 3339 in UTC with exactly so many digits of fraction; what is left over is cut, not rounded. */

@@ -109,7 +109,8 @@ export function toBearer({ token, secret }: MintedToken): Omit<InfisicalCreatedT
 }
 
 export function toCreatedToken(minted: MintedToken): InfisicalCreatedToken {
-  return { ...toBearer(minted), tokenData: toTokenData(minted.token) };
+  const { accessToken, expiresIn, accessTokenMaxTTL, tokenType } = toBearer(minted);
+  return { accessToken, expiresIn, accessTokenMaxTTL, tokenType, tokenData: toTokenData(minted.token) };
 }
 
 /** Since it was minted or renewed, which is now; 0 would say "never", so what is left of the last second is one. */
