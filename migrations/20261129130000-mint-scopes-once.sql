@@ -7,9 +7,9 @@ BEGIN
 END
 $$;
 
--- As `mint_in_organization`, which stays for processes of the version before. What the mints are limited to (projects, environment)
--- is looked at once for all that have it in common, and written with everything else.
-CREATE FUNCTION mint_within(organization uuid, mints jsonb, may_be_followed boolean) RETURNS jsonb LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+-- As before, but what the mints are limited to (projects, environment) is looked at once for all that have it in common, and written with
+-- everything else.
+CREATE OR REPLACE FUNCTION mint_in_organization(organization uuid, mints jsonb, may_be_followed boolean) RETURNS jsonb LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   outcomes jsonb[];
   -- What some of the mints need: nothing is asked for the sake of none.
@@ -169,22 +169,5 @@ BEGIN
     RETURN to_jsonb(array_replace(coalesce(outcomes, array_fill(NULL::jsonb, ARRAY[jsonb_array_length(mints)])), NULL, jsonb_build_object('outcome', 'minted', 'followed', true)));
   END IF;
   RETURN to_jsonb(outcomes);
-END
-$$;
-
--- As `mint_in_organizations`.
-CREATE FUNCTION mint_across(groups jsonb, patience text) RETURNS TABLE (organization_id uuid, outcomes jsonb) LANGUAGE plpgsql AS $$
-#variable_conflict use_column
-DECLARE
-  own record;
-BEGIN
-  PERFORM set_config('lock_timeout', coalesce(patience, current_setting('lock_timeout')), true);
-  FOR own IN SELECT g.organization_id AS id, g.mints FROM jsonb_to_recordset(groups) AS g (organization_id uuid, mints jsonb) ORDER BY g.organization_id LOOP
-    PERFORM set_config('gatehouse.organization_id', own.id::text, true);
-    organization_id := own.id;
-    outcomes := mint_within(own.id, own.mints, false);
-    RETURN NEXT;
-  END LOOP;
-  PERFORM set_config('gatehouse.organization_id', '', true);
 END
 $$;

@@ -1,5 +1,4 @@
 import { Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
 import type { Background } from '../kernel/background.js';
 import type { Clock } from '../kernel/clock.js';
 import type { Database, Tenant } from '../kernel/database/database.js';
@@ -159,18 +158,17 @@ export class AuditSealer implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   /** Adds the next events in the order they were written, and a checkpoint. */
-  private async extend({ organizationId, manager }: Tenant, { sequence, hash }: Head): Promise<Head & { readonly added: number }> {
+  private async extend(tenant: Tenant, { sequence, hash }: Head): Promise<Head & { readonly added: number }> {
+    const { organizationId, manager } = tenant;
     const waiting = await manager.query<Waiting[]>(NEXT, [organizationId, BATCH]);
     if (waiting.length === 0) return { sequence, hash, added: 0 };
     const ids = waiting.flatMap((statement) => statement.event_ids);
-    // Asked for once: what is noted now may be forgotten while the others are read.
-    const noted = new Map(ids.map((id) => [id, this.spelt.of(id)]));
-    const read = await this.read(manager, organizationId, ids.filter((id) => noted.get(id) === undefined));
+    const texts = await this.textsOf(tenant, ids);
     const sealed: string[] = [];
     const hashes: Buffer[] = [];
     let last = hash;
     for (const id of ids) {
-      const canonical = noted.get(id) ?? read.get(id);
+      const canonical = texts.get(id);
       if (canonical === undefined) {
         this.logger.error(`audit event ${id} of organization ${organizationId} was deleted before it was sealed`);
         continue;
@@ -188,11 +186,18 @@ export class AuditSealer implements OnApplicationBootstrap, OnModuleDestroy {
     return { ...head, added: ids.length };
   }
 
-  /** The canonical JSON of these events, as far as they are there. */
-  private async read(manager: EntityManager, organizationId: string, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    if (ids.length === 0) return new Map();
-    const found = await manager.query<Event[]>(EVENTS, [organizationId, ids]);
-    return new Map(found.map(({ occurred_at, ...event }) => [event.id, spell({ organization_id: organizationId, occurred_at: occurred_at.toRfc3339(6), ...event })]));
+  /** The canonical JSON of these events: as it was noted, else as it is read, where they are still there. */
+  private async textsOf({ organizationId, manager }: Tenant, ids: readonly string[]): Promise<ReadonlyMap<string, string | Buffer>> {
+    const texts = new Map<string, string | Buffer>();
+    const unknown: string[] = [];
+    for (const id of ids) {
+      const noted = this.spelt.of(id);
+      if (noted) texts.set(id, noted);
+      else unknown.push(id);
+    }
+    const found = unknown.length === 0 ? [] : await manager.query<Event[]>(EVENTS, [organizationId, unknown]);
+    for (const { occurred_at: at, ...event } of found) texts.set(event.id, spell({ organization_id: organizationId, occurred_at: at.toRfc3339(6), ...event }));
+    return texts;
   }
 
   private checkpoint(organizationId: string, first: number, { sequence, hash }: Head): AuditCheckpoint {

@@ -44,11 +44,9 @@ interface IdentityGrounds {
   readonly inSubOrganization: boolean;
 }
 
-interface SeenGrounds {
-  readonly settings: AccessTokenSettings;
+interface SeenGrounds extends Pick<IdentityGrounds, 'settings' | 'inSubOrganization'> {
   /** What its role says and allows; null: no access. */
   readonly access: { readonly patterns: readonly string[]; readonly granted: ReadonlySet<string> } | null;
-  readonly inSubOrganization: boolean;
   /** By which the minting statement knows them again. */
   readonly digest: string;
 }

@@ -21,7 +21,7 @@ export interface Mint {
   readonly grounds: MintGrounds | null;
 }
 
-/** What the SQL function `mint_within` answers of each: only where it was minted has anything of it been written. */
+/** What the SQL function `mint_in_organization` answers of each: only where it was minted has anything of it been written. */
 export type MintOutcome =
   /** Followed: webhooks are to be told of it, in the same transaction. */
   | { readonly outcome: 'minted'; readonly followed: boolean }
@@ -50,8 +50,8 @@ const LIMITS = { itemsMax: 64, underWayMax: 1, slowAfterMs: 30 };
 const ALONE = { itemsMax: 1, underWayMax: 2, slowAfterMs: 60_000 };
 /** Several do not wait longer together for what one of them has to wait for. */
 const PATIENCE = '100ms';
-const TOGETHER = 'SELECT organization_id, outcomes FROM mint_across($1, $2)';
-const WITHIN = 'SELECT mint_within($1, $2, true) AS outcomes';
+const TOGETHER = 'SELECT organization_id, outcomes FROM mint_in_organizations($1, $2)';
+const WITHIN = 'SELECT mint_in_organization($1, $2, true) AS outcomes';
 const MINTED: MintOutcome = { outcome: 'minted', followed: false };
 /** What no column holds, as it stands in JSON: NUL, and halves of surrogate pairs. */
 const UNSTORABLE = /\\u(?:0000|d[89a-f])/;
